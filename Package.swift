@@ -1,0 +1,121 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Every target: Swift 6 mode, no warning survives.
+let base: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+/// Every target but GrapeStorage and GrapeIndex, the only ones that may hold pointers.
+let safe: [SwiftSetting] = base + [.strictMemorySafety(), .treatWarning("StrictMemorySafety", as: .error)]
+
+let cxxOptions: [CXXSetting] = [.define("NDEBUG", .when(configuration: .release))]
+
+let package = Package(
+    name: "grape",
+    products: [
+        .library(name: "Grape", targets: ["Grape"]),
+        .executable(name: "grape-vector-db-server", targets: ["GrapeServer"]),
+        .executable(name: "grape-bench", targets: ["GrapeBench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit.git", from: "0.6.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
+    ],
+    targets: [
+        // C and C++
+        .systemLibrary(
+            name: "CRocksDB", path: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        .target(
+            name: "CRocksDBExtras", dependencies: ["CRocksDB"], cxxSettings: cxxOptions,
+            linkerSettings: [.linkedLibrary("rocksdb")]),
+        .target(name: "CVectorKernels"),
+        .target(name: "CHash"),
+        .target(name: "CSimdJSON", cxxSettings: cxxOptions, linkerSettings: [.linkedLibrary("simdjson")]),
+
+        // Libraries, bottom up: arrows point down only
+        .target(name: "GrapeModel", dependencies: ["CSimdJSON"], swiftSettings: safe),
+        .target(
+            name: "GrapeStorage", dependencies: ["GrapeModel", "CRocksDB", "CRocksDBExtras", "CHash"],
+            swiftSettings: base + [.enableExperimentalFeature("Lifetimes")]),
+        .target(name: "GrapeIndex", dependencies: ["GrapeModel", "CVectorKernels"], swiftSettings: base),
+        .target(
+            name: "GrapeEngine",
+            dependencies: [
+                "GrapeModel", "GrapeStorage", "GrapeIndex", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: safe),
+        .target(
+            name: "GrapeCluster",
+            dependencies: [
+                "GrapeModel", "GrapeStorage", "GrapeEngine", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: safe),
+        .target(name: "GrapeRaft", swiftSettings: safe),
+        .target(
+            name: "Grape",
+            dependencies: ["GrapeModel", "GrapeCluster", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: safe),
+        .target(
+            name: "GrapeConfiguration",
+            dependencies: ["GrapeModel", .product(name: "TOMLKit", package: "TOMLKit")], swiftSettings: safe),
+        .target(
+            name: "GrapeAPI",
+            dependencies: [
+                "GrapeModel", "GrapeEngine", "GrapeCluster", "GrapeConfiguration",
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ], swiftSettings: safe),
+
+        // Executables
+        .executableTarget(
+            name: "GrapeServer",
+            dependencies: [
+                "GrapeAPI", "GrapeCluster", "GrapeConfiguration", "GrapeModel",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+        .executableTarget(
+            name: "GrapeBench",
+            dependencies: [
+                "GrapeIndex", "GrapeModel",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ], path: "bench/GrapeBench", swiftSettings: safe),
+
+        // Tests
+        .target(
+            name: "GrapeTestKit", dependencies: ["GrapeRaft"], path: "Tests/GrapeTestKit", swiftSettings: safe),
+        .executableTarget(
+            name: "GrapeSimulation", dependencies: ["GrapeTestKit", "GrapeRaft"], path: "Tests/GrapeSimulation",
+            swiftSettings: safe),
+        .testTarget(name: "GrapeModelTests", dependencies: ["GrapeModel", "GrapeTestKit"], swiftSettings: base),
+        .testTarget(
+            name: "GrapeStorageTests", dependencies: ["GrapeStorage", "GrapeTestKit"], swiftSettings: base),
+        .testTarget(name: "GrapeIndexTests", dependencies: ["GrapeIndex", "GrapeModel"], swiftSettings: base),
+        .testTarget(
+            name: "GrapeEngineTests", dependencies: ["GrapeEngine", "GrapeModel", "GrapeTestKit"],
+            swiftSettings: base),
+        .testTarget(
+            name: "GrapeClusterTests",
+            dependencies: [
+                "GrapeCluster", "GrapeModel", "GrapeTestKit", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: base),
+        .testTarget(name: "GrapeTests", dependencies: ["Grape", "GrapeTestKit"], swiftSettings: base),
+        .testTarget(name: "GrapeRaftTests", dependencies: ["GrapeRaft", "GrapeTestKit"], swiftSettings: base),
+        .testTarget(name: "GrapeTestKitTests", dependencies: ["GrapeTestKit"], swiftSettings: base),
+        .testTarget(
+            name: "GrapeConfigurationTests", dependencies: ["GrapeConfiguration", "GrapeModel"], swiftSettings: base),
+    ],
+    cxxLanguageStandard: .cxx17
+)

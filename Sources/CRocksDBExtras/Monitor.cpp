@@ -1,0 +1,145 @@
+#include <rocksdb/env.h>
+#include <rocksdb/listener.h>
+
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+#include <ctime>
+#include <fcntl.h>
+#include <mutex>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "CRocksDBExtras.h"
+#include "Wrappers.h"
+
+namespace {
+
+/// RocksDB's log lines in a file of bounded size. A line that cannot be written is dropped.
+class BoundedLog final : public rocksdb::Logger {
+public:
+    BoundedLog(const char *path, size_t bytes_max) : path_(path), bytes_max_(bytes_max) { open_file(); }
+    ~BoundedLog() override {
+        if (file_ >= 0) ::close(file_);
+    }
+
+    using rocksdb::Logger::Logv;
+    void Logv(const char *format, va_list arguments) override {
+        char line[4096];
+        const size_t prefix = write_time(line, sizeof line);
+        const int wanted = vsnprintf(line + prefix, sizeof line - prefix - 1, format, arguments);
+        if (wanted < 0) return;
+        size_t count = prefix + static_cast<size_t>(wanted);
+        if (count > sizeof line - 2) count = sizeof line - 2;
+        if (line[count - 1] != '\n') line[count++] = '\n';
+        append(line, count);
+    }
+
+private:
+    static size_t write_time(char *line, size_t capacity) {
+        timespec now{};
+        clock_gettime(CLOCK_REALTIME, &now);
+        tm parts{};
+        gmtime_r(&now.tv_sec, &parts);
+        const size_t count = strftime(line, capacity, "%Y-%m-%dT%H:%M:%S", &parts);
+        return count + static_cast<size_t>(snprintf(line + count, capacity - count, ".%03ldZ ", now.tv_nsec / 1000000));
+    }
+
+    void append(const char *line, size_t count) {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        if (file_ < 0) return;
+        if (bytes_ + count > bytes_max_) {
+            ::close(file_);
+            ::rename(path_.c_str(), (path_ + ".old").c_str());
+            open_file();
+            if (file_ < 0) return;
+        }
+        const ssize_t written = ::write(file_, line, count);
+        if (written > 0) bytes_ += static_cast<size_t>(written);
+    }
+
+    void open_file() {
+        file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        struct stat info{};
+        bytes_ = file_ >= 0 && ::fstat(file_, &info) == 0 ? static_cast<size_t>(info.st_size) : 0;
+    }
+
+    const std::string path_;
+    const size_t bytes_max_;
+    std::mutex mutex_;
+    int file_ = -1;
+    size_t bytes_ = 0;
+};
+
+/// A log that keeps nothing, so that RocksDB does not open one of its own.
+class SilentLog final : public rocksdb::Logger {
+public:
+    SilentLog() : rocksdb::Logger(rocksdb::InfoLogLevel::HEADER_LEVEL) {}
+    using rocksdb::Logger::Logv;
+    void Logv(const char *, va_list) override {}
+};
+
+/// Keeps the background error that stands. RocksDB calls it with its mutex held or not, from any of its threads.
+class ErrorListener final : public rocksdb::EventListener {
+public:
+    void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status *status) override {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        text_ = status->ToString();
+        has_error_.store(true, std::memory_order_release);
+    }
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool *automatic) override {
+        *automatic = false;
+    }
+    void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo &info) override {
+        if (info.new_bg_error.ok()) clear();
+    }
+    void clear() {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        text_.clear();
+        has_error_.store(false, std::memory_order_release);
+    }
+    bool has_error() const { return has_error_.load(std::memory_order_acquire); }
+    std::string text() const {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        return text_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::string text_;
+    std::atomic<bool> has_error_{false};
+};
+
+}  // namespace
+
+struct grape_monitor_t {
+    std::shared_ptr<rocksdb::Logger> log;
+    std::shared_ptr<ErrorListener> listener;
+};
+
+grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes) {
+    auto *monitor = new grape_monitor_t;
+    if (log_path) {
+        monitor->log = std::make_shared<BoundedLog>(log_path, log_bytes);
+    } else {
+        monitor->log = std::make_shared<SilentLog>();
+    }
+    monitor->listener = std::make_shared<ErrorListener>();
+    return monitor;
+}
+
+void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options) {
+    options->rep.info_log = monitor->log;
+    options->rep.listeners.push_back(monitor->listener);
+}
+
+void grape_monitor_destroy(grape_monitor_t *monitor) { delete monitor; }
+
+int grape_monitor_has_error(const grape_monitor_t *monitor) { return monitor->listener->has_error() ? 1 : 0; }
+
+int grape_monitor_copy_error(const grape_monitor_t *monitor, char *text, size_t capacity) {
+    if (capacity == 0 || !monitor->listener->has_error()) return 0;
+    snprintf(text, capacity, "%s", monitor->listener->text().c_str());
+    return 1;
+}

@@ -1,0 +1,321 @@
+// HOT PATH
+import GrapeModel
+import NIOCore
+import NIOHTTP1
+
+/// Carries one HTTP/1.1 connection: collects each request, hands it to the service, writes the answer.
+///
+/// `ConnectionState` decides; this handler holds the parts, the body and the timer. Everything runs on the channel's
+/// event loop except the service's `answer`, which has a task of its own and comes back by `complete`.
+final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let service: Service
+    let limits: ConnectionLimits
+    let load: ServerLoad
+    private let recorder: RequestRecorder
+    private let room: ServerLoad.Room
+    var state: ConnectionState
+    private var context: ChannelHandlerContext?
+
+    // The request under way.
+    private var admission: Admission<Service.Call>?
+    private var progress = CallProgress()
+    private var body: [UInt8] = []
+    private var bodyCount = 0
+    private var heldCount = 0
+    private var isHead = false
+    private var isHTTP10 = false
+    private var startedAt = NIODeadline.now()
+
+    // What came too early or can't be read.
+    private var laterParts = CircularBuffer<HTTPServerRequestPart>()
+    private var laterFailure: GrapeError?
+    private var isReadHeld = false
+    private var sawTargetEnd = false
+    private var lingeredBytes = 0
+    private var timer: Scheduled<Void>?
+
+    init(
+        service: Service, limits: ConnectionLimits, load: ServerLoad, room: ServerLoad.Room, recorder: RequestRecorder
+    ) {
+        self.service = service
+        self.limits = limits
+        self.load = load
+        self.room = room
+        self.recorder = recorder
+        state = ConnectionState(limits: limits, now: .now())
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        watchDeadline()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        state.closed()
+        releaseBody()
+        timer?.cancel()
+        timer = nil
+        self.context = nil
+        context.fireChannelInactive()
+    }
+
+    /// Raw bytes, before they are decoded.
+    func bytesArrived(_ bytes: ByteBuffer) {
+        switch state.phase {
+        case .idle:
+            sawTargetEnd = false
+            state.bytesArrived(now: .now())
+            watchDeadline()
+            fallthrough
+        case .readingHead:
+            if !sawTargetEnd { sawTargetEnd = bytes.readableBytesView.contains(UInt8(ascii: "\n")) }
+        case .lingering:
+            lingeredBytes += bytes.readableBytes
+            if lingeredBytes > ConnectionLimits.lingerBytesMax { context?.close(promise: nil) }
+        case .readingBody, .answering, .writing, .closed: break
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if state.holdsParts {
+            laterParts.append(part)
+        } else {
+            take(part)
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if state.holdsParts {
+            isReadHeld = true
+        } else {
+            context.read()
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            if state.stop() { context.close(promise: nil) }
+        } else if event as? ChannelEvent == .inputClosed {
+            if state.inputClosed() { context.close(promise: nil) }
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let failure = GrapeError(protocolError: error, targetIsComplete: sawTargetEnd) else {
+            context.close(promise: nil)
+            return
+        }
+        if state.holdsParts {
+            laterFailure = failure
+        } else {
+            refuse(failure)
+        }
+    }
+
+    // MARK: A request's parts
+
+    private func take(_ part: HTTPServerRequestPart) {
+        switch (part, state.phase) {
+        case (.head(let head), .idle), (.head(let head), .readingHead): begin(head)
+        case (.body(let bytes), .readingBody): append(bytes)
+        case (.end, .readingBody): end()
+        default: break  // after the last answer
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        let now = NIODeadline.now()
+        startedAt = now
+        isHead = head.method == .HEAD
+        isHTTP10 = !head.isHTTP11
+        bodyCount = 0
+        progress = CallProgress()
+        // The decoder reads nothing after a request that asks for another protocol.
+        let keepAlive = head.isKeepAlive && !head.headers.contains(name: "upgrade")
+        state.headArrived(keepAlive: keepAlive, now: now)
+        if let failure = head.failure(limits: limits) {
+            refuse(failure)
+            return
+        }
+        let admission = service.admit(head)
+        guard room == .any || admission.operation == .health else {
+            refuse(GrapeError(.unavailable, "this node has as many connections as it takes (server.max_connections)"))
+            return
+        }
+        self.admission = admission
+        guard case .call = admission.decision else {
+            if head.expectsContinue { answer(decided(admission), closes: true) }
+            return
+        }
+        if let count = head.contentLength {
+            body.reserveCapacity(min(count, ConnectionLimits.bodyReserveBytesMax))
+        }
+        if head.expectsContinue {
+            context?.writeAndFlush(
+                wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+        }
+    }
+
+    private func append(_ bytes: ByteBuffer) {
+        bodyCount += bytes.readableBytes
+        guard bodyCount <= limits.bodyBytesMax else {
+            refuse(.bodyTooLarge(limits))
+            return
+        }
+        guard let admission, case .call = admission.decision else { return }
+        guard load.holdBody(bytes.readableBytes, limits) else {
+            refuse(GrapeError(.overloaded, "the requests under way hold as much memory as this node gives them"))
+            return
+        }
+        heldCount += bytes.readableBytes
+        body.append(contentsOf: bytes.readableBytesView)
+    }
+
+    private func end() {
+        guard let admission, let context else { return }
+        state.endArrived(now: .now())
+        watchDeadline()
+        guard case .call(let call) = admission.decision else {
+            answer(decided(admission), closes: false)
+            return
+        }
+        let request = state.request
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        Task { [service, progress, body, eventLoop = context.eventLoop] in
+            let answer = await service.answer(call, body: body, progress: progress)
+            eventLoop.execute { bound.value.complete(answer, of: request) }
+        }
+        body = []
+    }
+
+    private func decided(_ admission: Admission<Service.Call>) -> HTTPAnswer {
+        guard case .answer(let answer) = admission.decision else {
+            preconditionFailure("a call that its head did not decide")
+        }
+        return answer
+    }
+
+    private func complete(_ answer: HTTPAnswer, of request: Int) {
+        guard request == state.request, state.phase == .answering else { return }
+        self.answer(answer, closes: false)
+    }
+
+    // MARK: Answers
+
+    /// Answers what can't be a request, or not be read to its end; the connection ends.
+    private func refuse(_ failure: GrapeError) {
+        guard state.phase != .lingering, state.phase != .closed else { return }
+        answer(HTTPAnswer(failure), closes: true)
+    }
+
+    private func answer(_ answer: HTTPAnswer, closes: Bool) {
+        guard let context else { return }
+        state.answer(closes: closes || answer.closes, now: .now())
+        releaseBody()
+        recorder.record(
+            admission?.operation ?? .other, status: answer.status,
+            nanoseconds: UInt64(max(0, (NIODeadline.now() - startedAt).nanoseconds)))
+        admission = nil
+        var head = HTTPResponseHead(
+            version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status),
+            headers: HTTPHeaders([
+                ("Content-Type", answer.contentType.rawValue), ("Content-Length", String(answer.body.count)),
+            ]))
+        for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
+        if state.endsAfterAnswer {
+            head.headers.add(name: "Connection", value: "close")
+        } else if isHTTP10 {
+            head.headers.add(name: "Connection", value: "keep-alive")
+        }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if !isHead, !answer.body.isEmpty {
+            context.write(
+                wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: answer.body)))), promise: nil)
+        }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.answerWritten() }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+        watchDeadline()
+    }
+
+    private func answerWritten() {
+        guard let context else { return }
+        switch state.answerWritten(now: .now()) {
+        case .nextRequest: nextRequest(context)
+        case .linger:
+            context.close(mode: .output, promise: nil)
+            watchDeadline()
+            resumeReading(context)
+        case .close: context.close(promise: nil)
+        }
+    }
+
+    /// Goes on with what came while the last request was answered.
+    private func nextRequest(_ context: ChannelHandlerContext) {
+        while !state.holdsParts, let part = laterParts.popFirst() { take(part) }
+        guard !state.holdsParts else { return }
+        if let failure = laterFailure {
+            laterFailure = nil
+            refuse(failure)
+            return
+        }
+        watchDeadline()
+        resumeReading(context)
+    }
+
+    private func resumeReading(_ context: ChannelHandlerContext) {
+        guard isReadHeld else { return }
+        isReadHeld = false
+        context.read()
+    }
+
+    private func releaseBody() {
+        body = []
+        load.releaseBody(heldCount)
+        heldCount = 0
+    }
+
+    // MARK: Deadlines
+
+    /// One timer a connection. It is set anew only where the deadline came nearer; where it went away the timer fires
+    /// once for nothing.
+    private func watchDeadline() {
+        guard let context else { return }
+        if timer != nil, timerDeadline <= state.deadline { return }
+        timer?.cancel()
+        timerDeadline = state.deadline
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: state.deadline) { [weak self] in
+            self?.deadlinePassed()
+        }
+    }
+
+    private var timerDeadline = NIODeadline.distantFuture
+
+    private func deadlinePassed() {
+        timer = nil
+        guard let context else { return }
+        switch state.deadlinePassed(now: .now()) {
+        case .wait: break
+        case .close:
+            context.close(promise: nil)
+            return
+        case .refuseSlowRequest:
+            let seconds = limits.requestTimeout.nanoseconds / 1_000_000_000
+            refuse(GrapeError(.requestTimeout, "the request did not arrive within \(seconds) s"))
+            return
+        case .giveUpCall:
+            if let admission, case .call(let call) = admission.decision {
+                answer(service.timeoutAnswer(call, progress: progress), closes: true)
+            }
+            return
+        }
+        if state.phase != .closed { watchDeadline() }
+    }
+}

@@ -1,0 +1,244 @@
+import Dispatch
+import GrapeEngine
+import GrapeModel
+import GrapeStorage
+import Logging
+import Synchronization
+
+/// The commit log of a node that is alone: entries are durable when its own disk has them.
+///
+/// A turn takes all calls that wait, appends their entries to the log as one batch, syncs once, and hands them to
+/// apply; while that runs, the next turn syncs. So many waiting writers share one sync.
+///
+/// Thread safety:
+/// 1. `state` is guarded by its mutex; callers only append to its inbox.
+/// 2. `turns` (a serial queue) alone gives out indexes and writes the log: `positions` is touched there only.
+/// 3. `applies` (a serial queue) alone calls `Engine.apply`, in the order of turns.
+package final class LocalCommitLog: CommitLog {
+    /// One call of `commit`.
+    private struct Call {
+        let proposals: [Proposal]
+        let bytes: Int
+        let answer: CheckedContinuation<Result<[ApplyOutcome], GrapeError>, Never>
+    }
+
+    private struct State {
+        var inbox: [Call] = []
+        /// Bytes of calls that are not answered yet.
+        var waitingBytes = 0
+        var isTurning = false
+        /// Why nothing is taken any more.
+        var refusal: GrapeError?
+    }
+
+    private struct Positions {
+        var next: [LogGroup: LogIndex] = [:]
+        /// Entries up to here are applied, and a sync has covered that since.
+        var durable: [LogGroup: LogIndex] = [:]
+        /// Entries up to here are dropped from the log.
+        var dropped: [LogGroup: LogIndex] = [:]
+    }
+
+    /// Entries are dropped when so many of a group are not needed any more.
+    private static let dropStep: UInt64 = 1_000
+
+    private let database: Database
+    private let engine: Engine
+    private let store: LogStore
+    private let logger: Logger
+    private let failed: @Sendable (GrapeError) -> Void
+    private let state = Mutex(State())
+    private let positions = Mutex(Positions())
+    private let turns = DispatchQueue(label: "grape.log")
+    private let applies = DispatchQueue(label: "grape.apply")
+
+    /// - Parameter failed: called once when the node can't go on: the disk refused what it must not, or an entry can't
+    ///   be applied.
+    package init(
+        database: Database, engine: Engine, logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void
+    ) {
+        self.database = database
+        self.engine = engine
+        self.store = LogStore(database: database)
+        self.logger = logger
+        self.failed = failed
+    }
+
+    /// Applies what a crash left between the log and the rows. Before the first `commit`.
+    package func recover() throws(GrapeError) {
+        for group in LogGroup.all(shardCount: engine.shardCount) {
+            var applied = engine.appliedIndex(of: group)
+            do {
+                while true {
+                    let entries = try store.entries(of: group, after: applied, bytesMax: 16 << 20)
+                    guard let last = entries.last else { break }
+                    _ = try engine.apply(entries)
+                    applied = last.index
+                }
+                let last = try store.lastIndex(of: group) ?? applied
+                positions.withLock { $0.next[group] = max(last, applied).next }
+            } catch let error as StorageError {
+                throw GrapeError(error)
+            } catch let error as ApplyError {
+                throw GrapeError(error)
+            } catch {
+                throw GrapeError(.internalError, "\(error)")
+            }
+        }
+    }
+
+    package func commit(_ proposals: [Proposal]) async throws(GrapeError) -> [ApplyOutcome] {
+        let bytes = proposals.reduce(0) { $0 + $1.entry.count }
+        let result = await withCheckedContinuation { answer in
+            let call = Call(proposals: proposals, bytes: bytes, answer: answer)
+            let refusal: GrapeError? = state.withLock { state in
+                if let refusal = state.refusal { return refusal }
+                guard state.waitingBytes == 0 || state.waitingBytes + bytes <= Limits.waitingWriteBytesMax else {
+                    return GrapeError(
+                        .overloaded, "\(state.waitingBytes) bytes of writes are waiting already", retryAfterSeconds: 1)
+                }
+                state.inbox.append(call)
+                state.waitingBytes += bytes
+                guard !state.isTurning else { return nil }
+                state.isTurning = true
+                turns.async { self.turn() }
+                return nil
+            }
+            if let refusal { answer.resume(returning: .failure(refusal)) }
+        }
+        return try result.get()
+    }
+
+    /// Takes no more calls and waits for those that it has.
+    package func close() async {
+        state.withLock { $0.refusal = GrapeError(.unavailable, "the node is shutting down", retryAfterSeconds: 5) }
+        await withCheckedContinuation { done in
+            turns.async {
+                self.applies.async { done.resume() }
+            }
+        }
+    }
+
+    // MARK: Turns
+
+    private func turn() {
+        while true {
+            let calls = state.withLock { state in
+                defer { state.inbox = [] }
+                state.isTurning = !state.inbox.isEmpty
+                return state.inbox
+            }
+            guard !calls.isEmpty else { return }
+            do {
+                let entries = try append(calls)
+                applies.async { self.apply(calls, entries) }
+            } catch {
+                refuse(calls, error)
+            }
+        }
+    }
+
+    private func append(_ calls: [Call]) throws(StorageError) -> [CommittedEntry] {
+        let applied = LogGroup.all(shardCount: engine.shardCount).map { ($0, engine.appliedIndex(of: $0)) }
+        var (entries, positions) = place(calls)
+        var batch = try database.makeBatch()
+        for entry in entries { LogStore.append(entry, to: &batch) }
+        for (group, durable) in positions.durable {
+            let dropped = positions.dropped[group] ?? LogIndex(0)
+            guard durable.rawValue - dropped.rawValue >= Self.dropStep else { continue }
+            LogStore.dropEntries(of: group, through: durable, from: &batch)
+            positions.dropped[group] = durable
+        }
+        try database.write(batch)
+        try syncWaitingForSpace()
+        for (group, index) in applied { positions.durable[group] = index }
+        self.positions.withLock { $0 = positions }
+        return entries
+    }
+
+    /// Entries that are written but not synced can't be taken back, so a full disk makes their callers wait.
+    private func syncWaitingForSpace() throws(StorageError) {
+        while true {
+            do {
+                return try database.syncLog()
+            } catch {
+                guard error.isNoSpace, !isClosing else { throw error }
+                waitForSpace(error)
+            }
+        }
+    }
+
+    /// Gives every entry its place. The places count when the batch is durable.
+    private func place(_ calls: [Call]) -> (entries: [CommittedEntry], positions: Positions) {
+        var positions = positions.withLock { $0 }
+        var entries: [CommittedEntry] = []
+        for call in calls {
+            for proposal in call.proposals {
+                let index = positions.next[proposal.group] ?? LogIndex(1)
+                positions.next[proposal.group] = index.next
+                entries.append(CommittedEntry(group: proposal.group, index: index, bytes: proposal.entry))
+            }
+        }
+        return (entries, positions)
+    }
+
+    /// A full disk refuses the calls of the turn; any other failure of the log ends the node, because nobody can say
+    /// what of it is on the disk (RAFT.md 6).
+    private func refuse(_ calls: [Call], _ error: StorageError) {
+        let failure = GrapeError(error)
+        if !error.isNoSpace { fail(failure) }
+        answer(calls, .failure(failure))
+    }
+
+    // MARK: Apply
+
+    private func apply(_ calls: [Call], _ entries: [CommittedEntry]) {
+        do {
+            var outcomes = try applyWaitingForSpace(entries)[...]
+            for call in calls {
+                let own = Array(outcomes.prefix(call.proposals.count))
+                outcomes = outcomes.dropFirst(call.proposals.count)
+                answer([call], .success(own))
+            }
+        } catch {
+            let failure = GrapeError(error)
+            fail(failure)
+            let unknown = GrapeError(.outcomeUnknown, "the write is in the log but was not applied: \(failure.message)")
+            answer(calls, .failure(unknown))
+        }
+    }
+
+    /// The entries are durable, so a full disk can only delay them: they are applied when there is space again.
+    private func applyWaitingForSpace(_ entries: [CommittedEntry]) throws(ApplyError) -> [ApplyOutcome] {
+        while true {
+            do {
+                return try engine.apply(entries)
+            } catch {
+                guard case .storage(let storage) = error, storage.isNoSpace, !isClosing else { throw error }
+                waitForSpace(storage)
+            }
+        }
+    }
+
+    private func waitForSpace(_ error: StorageError) {
+        logger.warning("a write that is in the log waits for disk space", metadata: ["error": "\(error)"])
+        _ = DispatchSemaphore(value: 0).wait(timeout: .now() + .milliseconds(250))
+        _ = database.checkSpace()
+    }
+
+    private var isClosing: Bool { state.withLock { $0.refusal != nil } }
+
+    private func answer(_ calls: [Call], _ result: Result<[ApplyOutcome], GrapeError>) {
+        let bytes = calls.reduce(0) { $0 + $1.bytes }
+        state.withLock { $0.waitingBytes -= bytes }
+        for call in calls { call.answer.resume(returning: result) }
+    }
+
+    private func fail(_ error: GrapeError) {
+        let isFirst = state.withLock { state in
+            defer { state.refusal = state.refusal ?? error }
+            return state.refusal == nil
+        }
+        if isFirst { failed(error) }
+    }
+}

@@ -1,0 +1,11 @@
+extension Configuration {
+    /// Settings that are valid but that this build can't honour, one line each. The server refuses to start while there
+    /// are any: a key for safety that is silently ignored is worse than none.
+    package var unsupported: [String] {
+        var lines: [String] = []
+        if isClustered { lines.append("cluster: this build runs single nodes only") }
+        if tls.enabled { lines.append("tls.enabled = true: this build does not serve TLS") }
+        if vector.onDisk { lines.append("vector.on_disk = true: this build keeps vectors in memory only") }
+        return lines
+    }
+}

@@ -1,0 +1,66 @@
+import GrapeModel
+
+/// One entry of the catalog's log. Changes of a collection come in two steps, with a fence in every shard between them
+/// (DESIGN D1); each step is idempotent, so one that a crash cut off is taken again.
+///
+/// Layout, format 1, little-endian: format (8 bits), kind (8), then name (length and text) and vector schemas for
+/// `create`, name for `drop`, collection id (64) for the others.
+package enum CatalogCommand: Sendable, Hashable {
+    case create(name: String, vectors: [VectorSchema])
+    /// Every shard has its fence: the collection takes writes.
+    case created(CollectionID)
+    case drop(name: String)
+    /// Every shard has removed the rows.
+    case dropped(CollectionID)
+}
+
+/// What applying an entry of the catalog came to.
+package enum CatalogOutcome: Sendable, Hashable {
+    /// The entry took effect; this is the catalog's version after it.
+    case done(CollectionID, CatalogVersion)
+    case exists(CollectionID)
+    case notFound
+}
+
+extension CatalogCommand {
+    private static let format: UInt8 = 1
+
+    package var encoded: [UInt8] {
+        var bytes: [UInt8] = [Self.format]
+        switch self {
+        case .create(let name, let vectors):
+            bytes.append(1)
+            bytes.appendSized(name.utf8)
+            vectors.encode(into: &bytes)
+        case .created(let id):
+            bytes.append(2)
+            bytes.appendLittleEndian(id.rawValue)
+        case .drop(let name):
+            bytes.append(3)
+            bytes.appendSized(name.utf8)
+        case .dropped(let id):
+            bytes.append(4)
+            bytes.appendLittleEndian(id.rawValue)
+        }
+        return bytes
+    }
+
+    /// nil where the bytes are no entry that this build knows.
+    package init?(encoded bytes: [UInt8]) {
+        var reader = ByteReader(bytes)
+        guard reader.integer(UInt8.self) == Self.format, let kind = reader.integer(UInt8.self) else { return nil }
+        switch kind {
+        case 1:
+            guard let name = reader.text(), let vectors = [VectorSchema](reader: &reader) else { return nil }
+            self = .create(name: name, vectors: vectors)
+        case 2, 4:
+            guard let id = reader.integer(UInt64.self).map(CollectionID.init) else { return nil }
+            self = kind == 2 ? .created(id) : .dropped(id)
+        case 3:
+            guard let name = reader.text() else { return nil }
+            self = .drop(name: name)
+        default: return nil
+        }
+        guard reader.isAtEnd else { return nil }
+    }
+}

@@ -1,0 +1,52 @@
+import GrapeIndex
+import GrapeModel
+
+/// What the indexes of a collection must hear of a change that is in the store.
+enum IndexChange: Sendable {
+    case put(CollectionID, id: [UInt8], version: LogIndex, shard: ShardID, vectorBlock: [UInt8])
+    case remove(CollectionID, id: [UInt8])
+
+    /// Makes all changes visible at once: to a search that pins before, none of them happened; to one that pins after,
+    /// all. Changes of collections that are not served any more are passed over.
+    static func publish(
+        _ changes: [IndexChange], collections: [CollectionID: Collection], clock: VisibilityClock
+    ) throws(IndexError) {
+        var steps: [Step] = []
+        steps.reserveCapacity(changes.count)
+        for change in changes {
+            switch change {
+            case .put(let collection, let id, let version, let shard, let block):
+                guard let collection = collections[collection] else { continue }
+                let vectors = VectorBlock.decode(block.span) ?? []
+                for (position, index) in collection.indexes.enumerated() {
+                    guard let vector = vectors.first(where: { Int($0.position) == position }) else {
+                        steps.append(.kill(index, id))
+                        continue
+                    }
+                    let ordinal = try index.stage(
+                        key: id.span, version: version.rawValue, shard: shard.rawValue, vector: vector.values.span)
+                    steps.append(.birth(index, ordinal))
+                }
+            case .remove(let collection, let id):
+                guard let collection = collections[collection] else { continue }
+                for index in collection.indexes { steps.append(.kill(index, id)) }
+            }
+        }
+        clock.publish { stamp in
+            for step in steps { step.take(at: stamp) }
+        }
+    }
+
+    /// One change of one index, prepared as far as it can be before it is visible.
+    private enum Step {
+        case birth(CollectionIndex, Ordinal)
+        case kill(CollectionIndex, [UInt8])
+
+        func take(at stamp: Stamp) {
+            switch self {
+            case .birth(let index, let ordinal): index.birth(ordinal, at: stamp)
+            case .kill(let index, let id): _ = index.kill(key: id.span, at: stamp)
+            }
+        }
+    }
+}

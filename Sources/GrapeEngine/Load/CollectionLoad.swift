@@ -1,0 +1,112 @@
+import Dispatch
+import GrapeIndex
+import GrapeModel
+import GrapeStorage
+import Logging
+import Synchronization
+
+/// Loads one collection at start: chunks of the index checkpoint first, then every row of every shard is joined with
+/// them. A point whose vector is as the checkpoint knows it keeps its place in the graph; another is indexed anew.
+struct CollectionLoad {
+    let database: Database
+    let schema: CollectionSchema
+    let generations: [ReplicaGeneration]
+    let clock: VisibilityClock
+    let logger: Logger
+
+    func run() throws(GrapeError) -> Collection {
+        let started = ContinuousClock.now
+        var loaders: [CollectionIndex.Loader] = []
+        for (position, vector) in schema.vectors.enumerated() {
+            do {
+                let parameters = vector.indexParameters(schema.id, position: position)
+                loaders.append(try CollectionIndex.Loader(parameters: parameters, clock: clock))
+            } catch {
+                throw GrapeError(error)
+            }
+            do {
+                try addChunks(to: loaders[position], position: position)
+            } catch {
+                throw GrapeError(error)
+            }
+        }
+        try joinRows(loaders)
+        var indexes: [CollectionIndex] = []
+        for (vector, loader) in zip(schema.vectors, loaders) {
+            let (index, report) = loader.finish()
+            indexes.append(index)
+            logger.info(
+                "index loaded",
+                metadata: [
+                    "collection": "\(schema.name)", "vector": "\(vector.name)", "kept": "\(report.kept)",
+                    "to_index": "\(report.toTail)", "dropped": "\(report.dropped)",
+                    "chunks_refused": "\(report.chunksRefused)", "took": "\(ContinuousClock.now - started)",
+                ])
+        }
+        return Collection(schema: schema, indexes: indexes)
+    }
+
+    /// A chunk that can't be read is left out: its points are indexed anew.
+    private func addChunks(to loader: CollectionIndex.Loader, position: Int) throws(StorageError) {
+        var cursor = try database.cursor(
+            .indexCheckpoints, from: CheckpointKey.lowerBound(schema.id, position: position),
+            to: CheckpointKey.upperBound(schema.id, position: position))
+        var isFirst = true
+        while isFirst || cursor.isValid {
+            do {
+                if isFirst { try cursor.seekToFirst() } else { try cursor.next() }
+                isFirst = false
+                guard cursor.isValid else { return }
+                let chunk = cursor.key.uint32BigEndian(at: cursor.key.count - MemoryLayout<UInt32>.size)
+                _ = loader.add(chunk: chunk, bytes: cursor.value)
+            } catch {
+                isFirst = false
+                guard error.isDamage, cursor.isValid else { throw error }
+                logger.warning("a damaged chunk of the index checkpoint is rebuilt", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Shards are read side by side. A damaged row stops the load: what can't be trusted is not served.
+    private func joinRows(_ loaders: [CollectionIndex.Loader]) throws(GrapeError) {
+        let failure = Mutex<GrapeError?>(nil)
+        DispatchQueue.concurrentPerform(iterations: generations.count) { shard in
+            guard failure.withLock({ $0 == nil }) else { return }
+            do throws(GrapeError) {
+                try joinRows(of: ShardID(UInt16(shard)), loaders)
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+            }
+        }
+        if let failure = failure.withLock({ $0 }) { throw failure }
+    }
+
+    private func joinRows(of shard: ShardID, _ loaders: [CollectionIndex.Loader]) throws(GrapeError) {
+        let prefix = RowKeyPrefix(
+            shard: shard, generation: generations[Int(shard.rawValue)], collection: schema.id)
+        do {
+            var cursor = try database.cursor(.vectors, from: prefix.lowerBound, to: prefix.upperBound)
+            try cursor.seekToFirst()
+            while cursor.isValid {
+                guard let version = VectorRow.version(of: cursor.value),
+                    let vectors = VectorRow.vectors(of: cursor.value)
+                else {
+                    throw StorageError.damagedRow(
+                        path: database.path, family: .vectors, key: cursor.key.copyBytes())
+                }
+                let id = cursor.key.copyBytes(RowKeyPrefix.byteCount..<cursor.key.count)
+                for vector in vectors where Int(vector.position) < loaders.count {
+                    try loaders[Int(vector.position)].join(
+                        key: id.span, version: version.rawValue, shard: shard.rawValue, vector: vector.values.span)
+                }
+                try cursor.next()
+            }
+        } catch let error as StorageError {
+            throw GrapeError(error)
+        } catch let error as IndexError {
+            throw GrapeError(error)
+        } catch {
+            throw GrapeError(.internalError, "\(error)")
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import GrapeModel
+
+/// A log of its own order: one for each shard, one for the catalog.
+package enum LogGroup: Sendable, Hashable {
+    case shard(ShardID)
+    case catalog
+
+    /// Number in keys: shards have their own, the catalog the highest.
+    package var number: UInt16 {
+        switch self {
+        case .shard(let shard): shard.rawValue
+        case .catalog: .max
+        }
+    }
+
+    /// The shards' groups in their order, then the catalog's.
+    package static func all(shardCount: Int) -> [LogGroup] {
+        (0..<shardCount).map { .shard(ShardID(UInt16($0))) } + [.catalog]
+    }
+}
+
+/// An entry that is to be proposed, with the group whose log takes it.
+package struct Proposal: Sendable {
+    package let group: LogGroup
+    package let entry: [UInt8]
+
+    package init(group: LogGroup, entry: [UInt8]) {
+        self.group = group
+        self.entry = entry
+    }
+}
+
+/// Where every write goes first: entries get a place in the order of their group, are made durable, and are applied in
+/// that order. A single node has a local one; a cluster puts Raft in its place.
+package protocol CommitLog: Sendable {
+    /// Appends the entries and answers with their outcomes, in the same order, when all are durable, applied and
+    /// visible to searches. It throws only where none of them was or will be applied.
+    func commit(_ proposals: [Proposal]) async throws(GrapeError) -> [ApplyOutcome]
+}
+
+/// An entry that is durable and has its place.
+package struct CommittedEntry: Sendable {
+    package let group: LogGroup
+    package let index: LogIndex
+    package let bytes: [UInt8]
+
+    package init(group: LogGroup, index: LogIndex, bytes: [UInt8]) {
+        self.group = group
+        self.index = index
+        self.bytes = bytes
+    }
+}
+
+/// What applying an entry came to.
+package enum ApplyOutcome: Sendable, Hashable {
+    /// So many points were written.
+    case upserted(Int)
+    /// Which of the ids named in the entry were there.
+    case deleted([Bool])
+    case fenced
+    /// Resolved under a catalog older than the shard's fence, which stands at this version: resolve it again.
+    case staleCatalog(CatalogVersion)
+    /// The idempotency key was used before for another write.
+    case keyReused
+    case catalog(CatalogOutcome)
+}

@@ -1,0 +1,63 @@
+import GrapeModel
+
+/// Keys of the family `state`: a tag, then numbers in big-endian. (Tags from 0xF0 belong to the storage layer.)
+package enum StateKey {
+    /// What the data directory was made with: `NodeIdentity`.
+    package static let identity: [UInt8] = [0x00]
+
+    /// How far a group has come: `GroupState`.
+    package static func group(_ group: LogGroup) -> [UInt8] {
+        var key: [UInt8] = [0x01]
+        key.appendBigEndian(group.number)
+        return key
+    }
+
+    /// Points and digest of a collection in a shard's generation: `RowDigest`.
+    package static func digest(_ prefix: RowKeyPrefix) -> [UInt8] {
+        [0x02] + prefix.lowerBound
+    }
+
+    /// All digests of a shard's generation lie between these.
+    package static func digests(_ shard: ShardID, _ generation: ReplicaGeneration) -> (from: [UInt8], to: [UInt8]) {
+        var from: [UInt8] = [0x02]
+        from.appendBigEndian(shard.rawValue)
+        var to = from
+        from.appendBigEndian(generation.rawValue)
+        to.appendBigEndian(generation.rawValue + 1)
+        return (from, to)
+    }
+
+    /// What a write under an idempotency key came to.
+    package static func remembered(_ shard: ShardID, _ generation: ReplicaGeneration, key: [UInt8]) -> [UInt8] {
+        var bytes: [UInt8] = [0x03]
+        bytes.appendBigEndian(shard.rawValue)
+        bytes.appendBigEndian(generation.rawValue)
+        return bytes + key
+    }
+
+    /// Idempotency keys in the order in which they came, to forget the oldest.
+    package static func rememberedOrder(
+        _ shard: ShardID, _ generation: ReplicaGeneration, index: LogIndex
+    ) -> [UInt8] {
+        var bytes: [UInt8] = [0x04]
+        bytes.appendBigEndian(shard.rawValue)
+        bytes.appendBigEndian(generation.rawValue)
+        bytes.appendBigEndian(index.rawValue)
+        return bytes
+    }
+}
+
+/// Keys of the family `catalog`.
+package enum CatalogKey {
+    /// The catalog's version and the next collection id, 64 bits each.
+    package static let head: [UInt8] = [0x00]
+
+    package static func entry(_ id: CollectionID) -> [UInt8] {
+        var key: [UInt8] = [0x01]
+        key.appendBigEndian(id.rawValue)
+        return key
+    }
+
+    /// All entries lie between these.
+    package static let entries: (from: [UInt8], to: [UInt8]) = ([0x01], [0x02])
+}

@@ -1,0 +1,33 @@
+import CVectorKernels
+
+/// Every bound of the index in one place.
+package enum IndexLimits {
+    package static let dimensionMax = 65_536
+    package static let mMax = 128
+    package static let efMax = 1 << 20
+    package static let keyBytesMin = 2
+    package static let keyBytesMax = 513
+
+    /// Chunks an arena may have. Ordinals keep four bits free for the flags of a beam entry.
+    static let chunksMax = 1 << 16
+    package static let ordinalsMax = chunksMax * Int(GRAPE_CHUNK_POINTS)
+
+    /// Below so many live points there is no graph: scanning them costs less than a walk.
+    package static let graphThreshold = 1_000
+    /// Highest level a point can have; with m = 2 one point in 2^24 would go beyond.
+    static let levelMax = 24
+    /// Ordinals that are scored in one call of a kernel during a scan.
+    static let scanBatch = 256
+    /// Ordinals an index thread takes from the tail at once.
+    static let claimMax = 64
+    /// Ordinals in a segment of the tail.
+    static let tailSegmentPoints = 1_024
+    /// The graph is swept when one point in so many is dead: a sweep passes over all links.
+    static let sweepShare = 50
+    /// A filtered walk may ask the filter about one point in so many before a scan is cheaper: scoring a point in
+    /// passing costs a few tens of nanoseconds, asking a filter one to three microseconds.
+    static let filterBudgetShare = 50
+    static let filterBudgetMin = 1_000
+    /// Scratch areas kept for later searches.
+    static let pooledScratchMax = 64
+}

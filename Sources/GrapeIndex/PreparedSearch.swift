@@ -1,0 +1,169 @@
+import CVectorKernels
+
+/// A search under way: the query in the forms that kernels take, the scratch area, the stamp.
+struct PreparedSearch {
+    let index: CollectionIndex
+    let points: PointArena.View
+    let scratch: SearchScratch
+    let stamp: UInt64
+    private let pin: VisibilityPin
+    /// Compares with full vectors.
+    let full: Scorer
+    /// Compares as the walk does.
+    let coarse: Scorer
+    let isCoded: Bool
+
+    init(index: CollectionIndex, query: Span<Float>, scratch: SearchScratch, pin: VisibilityPin) {
+        self.index = index
+        self.scratch = scratch
+        self.pin = pin
+        stamp = pin.stamp.rawValue
+        points = index.arena.view
+        let space = index.graph.space
+        scratch.reserve(floats: index.arena.layout.paddedDimension)
+        space.store(query, to: scratch.floats)
+        space.describe(scratch.floats, against: points, in: scratch.full)
+        full = space.fullScorer(scratch.full)
+        if let quantizer = index.graph.quantizer {
+            quantizer.prepare(scratch.floats, against: points, scratch: scratch)
+            coarse = space.codeScorer(scratch.coded)
+            isCoded = true
+        } else {
+            coarse = full
+            isCoded = false
+        }
+    }
+
+    /// What the tail and the graph have: entries as in `Beam`, best first. Nil if a scan is called for.
+    func candidates(width: Int) -> [UInt64]? {
+        let live = index.live
+        // A walk scores about sixteen points for each that it keeps, and at random places.
+        guard width < max(live / 32, 16) || width <= 128 else { return nil }
+        let segments = index.tail.snapshot()
+        guard index.graph.entry != nil else {
+            return index.tail.count == 0 && segments.isEmpty ? [] : tailCandidates(segments, width: width, scorer: full)
+        }
+        // The tail is read before the graph: what leaves it meanwhile is found in the graph.
+        let waiting = tailCandidates(segments, width: width, scorer: coarse)
+        let isComplete = index.graph.search(
+            scorer: coarse, scratch: scratch, width: width, stamp: stamp, anyDead: index.anyDeath,
+            expansionsMax: max(8 * width, live / 8))
+        guard isComplete else { return nil }
+        return merge(waiting)
+    }
+
+    private func tailCandidates(_ segments: [TailSegment], width: Int, scorer: Scorer) -> [UInt64] {
+        guard !segments.isEmpty else { return [] }
+        var heap = CandidateHeap(capacity: width)
+        for segment in segments {
+            var next = 0
+            var slots = 1
+            while slots > 0 {
+                let copied = segment.copy(from: next, to: scratch.batch, max: IndexLimits.scanBatch)
+                slots = copied.slots
+                next += slots
+                scoreVisible(copied.points, into: &heap, scorer: scorer)
+            }
+        }
+        return heap.sorted()
+    }
+
+    /// The candidates of the beam that may be answers and those of the tail, in one order. A point that was met in both
+    /// has two equal entries, which lie side by side.
+    private func merge(_ waiting: [UInt64]) -> [UInt64] {
+        let beam = scratch.beam
+        var walked: [UInt64] = []
+        walked.reserveCapacity(beam.count)
+        for position in 0..<beam.count where !beam.isHidden(at: position) {
+            walked.append(
+                CandidateHeap.entry(distance: beam.distance(at: position), ordinal: beam.ordinal(at: position)))
+        }
+        return waiting.isEmpty ? walked : Self.mergeDistinct(walked, waiting)
+    }
+
+    /// Scores the visible ones of the first `count` ordinals of the batch.
+    func scoreVisible(_ count: Int, into heap: inout CandidateHeap, scorer: Scorer) {
+        let batch = scratch.batch
+        let distances = scratch.distances
+        var visible = 0
+        for position in 0..<count where points.isVisible(batch[position], at: stamp) {
+            batch[visible] = batch[position]
+            visible += 1
+        }
+        scorer(batch, visible, into: distances)
+        for position in 0..<visible { heap.insert(distance: distances[position], ordinal: batch[position]) }
+    }
+
+    /// The best `limit` of a walk's candidates; estimates are replaced by true distances first.
+    func best(of candidates: [UInt64], limit: Int) -> [Hit] {
+        guard isCoded, index.graph.entry != nil else { return hits(candidates, limit: limit) }
+        let count = min(candidates.count, Self.rescored(limit: limit, candidates: candidates.count))
+        var heap = CandidateHeap(capacity: limit)
+        var next = 0
+        while next < count {
+            let end = min(next + IndexLimits.scanBatch, count)
+            for position in next..<end { scratch.batch[position - next] = Beam.ordinal(candidates[position]) }
+            scoreVisible(end - next, into: &heap, scorer: full)
+            next = end
+        }
+        return hits(heap.sorted(), limit: limit)
+    }
+
+    /// How many of a coded walk's candidates are scored with full vectors.
+    private static func rescored(limit: Int, candidates: Int) -> Int {
+        max(4 * limit, candidates / 2, 40)
+    }
+
+    func hits(_ entries: [UInt64], limit: Int) -> [Hit] {
+        var hits: [Hit] = []
+        hits.reserveCapacity(min(limit, entries.count))
+        for entry in entries {
+            let ordinal = Beam.ordinal(entry)
+            // The walk leaves out the dead that it knows of; births and deaths are looked up only here.
+            guard points.isVisible(ordinal, at: stamp) else { continue }
+            hits.append(
+                Hit(
+                    ordinal: Ordinal(rawValue: ordinal),
+                    score: index.graph.space.score(distance: Beam.distance(entry)),
+                    version: points.record(ordinal).pointee.version))
+            if hits.count == limit { break }
+        }
+        return hits
+    }
+
+    /// Scores every visible point.
+    func scanAll(limit: Int) -> [Hit] {
+        var heap = CandidateHeap(capacity: limit)
+        forEachBatch { count in scoreVisible(count, into: &heap, scorer: full) }
+        return hits(heap.sorted(), limit: limit)
+    }
+
+    /// Fills the batch with ordinals, run by run, and calls `body` with how many there are.
+    func forEachBatch(_ body: (Int) -> Void) {
+        let end = index.arena.highWater
+        var next = 0
+        while next < end {
+            let size = min(IndexLimits.scanBatch, end - next)
+            for position in 0..<size { scratch.batch[position] = UInt32(next + position) }
+            body(size)
+            next += size
+        }
+    }
+
+    /// Scores a vector from outside: a chunk of one.
+    func score(of vector: Span<Float>) -> Float {
+        let layout = index.arena.layout
+        let floats = UnsafeMutableRawPointer.allocate(byteCount: layout.vectorStride, alignment: 64)
+        defer { floats.deallocate() }
+        let slot = floats.bindMemory(to: Float.self, capacity: layout.paddedDimension)
+        index.graph.space.store(vector, to: slot)
+        var chunk: UnsafePointer<UInt8>? = UnsafePointer(floats.assumingMemoryBound(to: UInt8.self))
+        withUnsafePointer(to: &chunk) { chunk in
+            scratch.full.pointee.chunks = chunk
+            scratch.full.pointee.section = 0
+            scratch.batch[0] = 0
+            full(scratch.batch, 1, into: scratch.distances)
+        }
+        return index.graph.space.score(distance: scratch.distances[0])
+    }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import GrapeAPI
+import GrapeCluster
+import GrapeConfiguration
+import GrapeModel
+import Logging
+import ServiceLifecycle
+
+/// The server: a node, its REST port and its metrics port, from start to stop.
+///
+/// Services stop in the order opposite to the one they are listed in: first REST finishes its requests, the node closes
+/// last.
+struct Server {
+    let configuration: Configuration
+
+    func run() async throws {
+        let logger = Logger(label: "grape")
+        let options = APIOptions(configuration)
+        let serving = ServingState()
+        let metrics = ServerMetrics(options)
+        let rest = RESTServer(options: options, serving: serving, metrics: metrics, logger: logger)
+        let node = NodeService(configuration: configuration, serving: serving, rest: rest, logger: logger)
+        var services: [any Service] = [node]
+        if configuration.monitoring.prometheusEnabled {
+            services.append(MetricsServer(options: options, serving: serving, metrics: metrics, logger: logger))
+        }
+        services.append(rest)
+        let group = ServiceGroup(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services") { _ in
+                SwiftLogNoOpLogHandler()
+            })
+        do {
+            try await group.run()
+        } catch let failure as ListenFailure {
+            throw ServerFailure(.portUnavailable, "\(failure)")
+        }
+        logger.info("stopped")
+    }
+}
+
+/// Opens the node once the REST port is ours, hands it over, and closes it when nobody asks any more.
+private struct NodeService: Service {
+    let configuration: Configuration
+    let serving: ServingState
+    let rest: RESTServer
+    let logger: Logger
+
+    func run() async throws {
+        let port = try await rest.boundPort()
+        logger.info(
+            "starting",
+            metadata: [
+                "version": "\(GrapeVersion.current)", "rest": "http://\(configuration.bindAddress):\(port)",
+                "data_dir": "\(configuration.server.dataDirectory)",
+            ])
+        let node = try await Node.open(NodeOptions(configuration), logger: logger) { error in
+            logger.critical("the node can't go on: \(error.message)")
+            exit(ExitStatus.diskError.rawValue)
+        }
+        serving.serve(node)
+        logger.info("ready", metadata: ["rest": "http://\(configuration.bindAddress):\(port)"])
+        try? await gracefulShutdown()
+        await node.close()
+    }
+}
+
+extension NodeOptions {
+    init(_ configuration: Configuration) {
+        self.init(dataDirectory: configuration.server.dataDirectory)
+        nodeID = configuration.cluster.nodeID
+        shardCount = configuration.sharding.shardCount
+        threads = configuration.server.workerThreads ?? ProcessInfo.processInfo.activeProcessorCount
+        limits = configuration.requestLimits
+        memoryLimitBytes = configuration.limits.memoryLimitMegabytes.map { $0 << 20 }
+        efSearch = configuration.index.efSearch
+        checkpointIntervalSeconds = configuration.index.checkpointIntervalSeconds
+        storage.compression = configuration.storage.compressionEnabled
+        storage.cacheBytes = configuration.storage.cacheSizeMegabytes << 20
+        storage.writeBufferBytes = configuration.storage.writeBufferSizeMegabytes << 20
+        storage.maxWriteBuffers = configuration.storage.maxWriteBufferNumber
+        storage.targetFileBytes = configuration.storage.targetFileSizeMegabytes << 20
+        storage.bloomBitsPerKey = configuration.storage.bloomFilterBitsPerKey
+        storage.syncWrites = configuration.storage.syncWrites
+        defaults.dimension = configuration.vector.dimension
+        defaults.metric = configuration.vector.distanceMetric
+        defaults.quantization = configuration.vector.binaryQuantization ? .binary : .none
+        defaults.m = configuration.index.m
+        defaults.efConstruction = configuration.index.efConstruction
+    }
+}

@@ -1,0 +1,63 @@
+import CRocksDB
+import CRocksDBExtras
+
+extension Database {
+    /// The error that shuts writes off, if any. One atomic load when there is none.
+    package var backgroundError: StorageError? {
+        guard (try? enter()) != nil else { return nil }
+        defer { leave() }
+        return backgroundErrorWhileEntered
+    }
+
+    private var backgroundErrorWhileEntered: StorageError? {
+        guard grape_monitor_has_error(handles.settings.monitor) != 0 else { return nil }
+        let capacity = 1024
+        let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer -> String? in
+            guard let start = buffer.baseAddress,
+                grape_monitor_copy_error(handles.settings.monitor, start, capacity) != 0
+            else { return nil }
+            return String(cString: start)
+        }
+        return text.map { StorageError.classify($0, at: .init(path: path)) }
+    }
+
+    /// Reopens writes after a background error whose cause is gone; nothing to do if there is none. It writes the
+    /// memtables to files and begins a new log, so it takes space and time.
+    package func resume() throws(StorageError) {
+        try enter()
+        defer { leave() }
+        guard grape_monitor_has_error(handles.settings.monitor) != 0 else { return }
+        try StorageError.check(at: .init(path: path)) { grape_resume(handles.database, &$0) }
+    }
+
+    package var freeSpaceBytes: UInt64 {
+        get throws(StorageError) { try space.freeBytes() }
+    }
+
+    /// One atomic load: ask before every write. As of the last check or the last write that failed for space.
+    package var spaceState: SpaceState { space.state }
+
+    /// Gives the reserve's bytes free. True if there was one.
+    @discardableResult
+    package func releaseReserve() -> Bool { space.releaseReserve() }
+
+    /// Looks at the disk: 1. next to nothing free, or writes stopped for space: the reserve is given up; 2. writes
+    /// stopped and room again: resumes them; 3. plenty: the reserve is made again. Call it some times a second, or
+    /// `startSpaceWatch`.
+    @discardableResult
+    package func checkSpace() -> SpaceState {
+        guard (try? enter()) != nil else { return spaceState }
+        defer { leave() }
+        guard var free = try? space.freeBytes() else { return spaceState }
+        var isStopped = backgroundErrorWhileEntered?.isNoSpace ?? false
+        if isStopped || free < space.fullBytes {
+            if space.releaseReserve() { free = (try? space.freeBytes()) ?? free }
+        }
+        if isStopped && space.mayResume(free: free, memtableBytes: memtableBytes()) {
+            isStopped = (try? resume()) == nil
+            space.resumeEnded(succeeded: !isStopped, free: free)
+            free = (try? space.freeBytes()) ?? free
+        }
+        return space.update(free: free, writesStopped: isStopped)
+    }
+}

@@ -1,0 +1,60 @@
+import CRocksDB
+import CRocksDBExtras
+
+extension Database {
+    package func makeBatch() throws(StorageError) -> WriteBatch { try WriteBatch(self) }
+
+    /// Applies the batch. With `sync` it is on disk when this returns; without, it is visible, and on disk after the
+    /// next `syncLog` or write with `sync`.
+    ///
+    /// After `.noSpace` or `.stopped` nothing of the batch was applied nor will be, also not after a crash. After `.io`
+    /// its fate is unknown.
+    package func write(_ batch: borrowing WriteBatch, sync: Bool = false) throws(StorageError) {
+        precondition(batch.database === self, "the batch was made by another database")
+        try enter()
+        defer { leave() }
+        let before = rocksdb_get_latest_sequence_number(handles.database)
+        let options = handles.writeOptions(sync: sync && self.options.syncWrites)
+        do throws(StorageError) {
+            try StorageError.check(at: .init(path: path)) { rocksdb_write(handles.database, options, batch.batch, &$0) }
+        } catch {
+            throw noting(error)
+        }
+        // Its own last number is at least this, and a sync covers all that was written before it.
+        if sync { syncMark?.advance(to: before + UInt64(batch.count)) }
+    }
+
+    /// Brings every earlier write to the disk. Writers are not held up while it waits.
+    package func syncLog() throws(StorageError) {
+        try enter()
+        defer { leave() }
+        try syncLogWhileEntered()
+    }
+
+    func syncLogWhileEntered() throws(StorageError) {
+        let written = rocksdb_get_latest_sequence_number(handles.database)
+        do throws(StorageError) {
+            try StorageError.check(at: .init(path: path)) {
+                rocksdb_flush_wal(handles.database, options.syncWrites ? 1 : 0, &$0)
+            }
+        } catch {
+            throw noting(error)
+        }
+        syncMark?.advance(to: written)
+    }
+
+    /// Deletes the keys in [from, to).
+    package func deleteRange(
+        _ family: ColumnFamily, from: [UInt8], to: [UInt8], sync: Bool = false
+    ) throws(StorageError) {
+        var batch = try makeBatch()
+        batch.deleteRange(family, from: from, to: to)
+        try write(batch, sync: sync)
+    }
+
+    /// A full disk shows in `spaceState` at once, not at the next check.
+    private func noting(_ error: StorageError) -> StorageError {
+        if error.isNoSpace { space.writeFailedForSpace() }
+        return error
+    }
+}

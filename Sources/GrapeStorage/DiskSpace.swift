@@ -1,0 +1,113 @@
+import Glibc
+import Synchronization
+
+/// How much the disk still takes.
+package enum SpaceState: UInt8, Sendable, Comparable {
+    case ok
+    /// Users' writes are refused; deletes, votes and log compaction go on.
+    case almostFull
+    /// Even those may fail.
+    case full
+
+    package static func < (left: SpaceState, right: SpaceState) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// The disk's free space, its thresholds, and the reserve: a file of allocated blocks that is deleted when nothing
+/// else is left, so that deletes, votes and the flush that resuming takes still find room, and made again when there
+/// is plenty.
+///
+/// Thread safety: `state` is atomic; everything else is guarded by the lock, which is held over system calls.
+final class DiskSpace: Sendable {
+    private struct State {
+        var hasReserve = false
+        var freeAtFailedResume: UInt64?
+    }
+
+    private let site: StorageError.Site
+    private let reserveFile: String
+    private let reserveBytes: UInt64
+    /// Below: almost full. A quarter above it: ok again, so that the answer does not flicker.
+    let almostFullBytes: UInt64
+    /// Below: full, or what a reserve is needed for.
+    let fullBytes: UInt64
+    private let isReadOnly: Bool
+    private let current = Atomic<UInt8>(SpaceState.ok.rawValue)
+    private let guarded: Mutex<State>
+
+    init(path: String, options: StorageOptions) {
+        site = StorageError.Site(path: path)
+        reserveFile = path + "/reserve"
+        isReadOnly = options.readOnly
+        var info = statvfs()
+        let disk = statvfs(path, &info) == 0 ? UInt64(info.f_blocks) * UInt64(info.f_frsize) : .max
+        reserveBytes = min(UInt64(max(0, options.reserveBytes)), disk / 32)
+        almostFullBytes = min(UInt64(max(0, options.almostFullBytes)), disk / 8)
+        fullBytes = min(8 << 20, almostFullBytes / 8)
+        guarded = Mutex(State(hasReserve: Directory.byteCount(reserveFile) > 0))
+    }
+
+    var state: SpaceState { SpaceState(rawValue: current.load(ordering: .relaxed)) ?? .full }
+
+    /// Bytes that this process may still write.
+    func freeBytes() throws(StorageError) -> UInt64 {
+        var info = statvfs()
+        guard statvfs(site.path, &info) == 0 else { throw .system("statvfs", at: site) }
+        return UInt64(info.f_bavail) * UInt64(info.f_frsize)
+    }
+
+    func writeFailedForSpace() { current.store(SpaceState.full.rawValue, ordering: .relaxed) }
+
+    @discardableResult
+    func releaseReserve() -> Bool {
+        guarded.withLock { state in
+            guard state.hasReserve else { return false }
+            state.hasReserve = false
+            return unlink(reserveFile) == 0
+        }
+    }
+
+    /// Decides the state anew from what is free and whether RocksDB takes writes.
+    func update(free: UInt64, writesStopped: Bool) -> SpaceState {
+        let next = Self.next(
+            from: state, free: free, writesStopped: writesStopped, almostFullBytes: almostFullBytes, fullBytes: fullBytes)
+        if next == .ok { restoreReserve(free: free) }
+        current.store(next.rawValue, ordering: .relaxed)
+        return next
+    }
+
+    /// 1. Stopped writes are a full disk. 2. So is next to no space. 3. Ok needs a quarter more than almost full did.
+    static func next(
+        from state: SpaceState, free: UInt64, writesStopped: Bool, almostFullBytes: UInt64, fullBytes: UInt64
+    ) -> SpaceState {
+        if writesStopped || free < fullBytes { return .full }
+        let okBytes = state == .ok ? almostFullBytes : almostFullBytes + almostFullBytes / 4
+        return free < okBytes ? .almostFull : .ok
+    }
+
+    /// Whether resuming is worth a try: it writes the memtables to files, and every try that fails leaves RocksDB
+    /// writing in vain. Enough for all of them, or at least a mebibyte more than last time.
+    func mayResume(free: UInt64, memtableBytes: UInt64) -> Bool {
+        guarded.withLock { state in
+            if free >= memtableBytes + fullBytes { return true }
+            guard let before = state.freeAtFailedResume else { return free >= fullBytes }
+            return free >= before + (1 << 20)
+        }
+    }
+
+    func resumeEnded(succeeded: Bool, free: UInt64) {
+        guarded.withLock { $0.freeAtFailedResume = succeeded ? nil : free }
+    }
+
+    private func restoreReserve(free: UInt64) {
+        guarded.withLock { state in
+            guard !isReadOnly, !state.hasReserve, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes else {
+                return
+            }
+            let descriptor = Glibc.open(reserveFile, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { return }
+            defer { Glibc.close(descriptor) }
+            state.hasReserve = posix_fallocate(descriptor, 0, off_t(clamping: reserveBytes)) == 0
+            if !state.hasReserve { unlink(reserveFile) }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import NIOCore
+
+/// A client that keeps at it: it opens its connection anew when it breaks, turns to the next endpoint then, and comes
+/// again when a server asks for it.
+struct PersistentClient {
+    private let endpoints: [Endpoint]
+    private let loop: any EventLoop
+    private var current: Int
+    private var connection: HTTPConnection?
+    /// Requests sent again, because of a 429, a 503 or a broken connection.
+    private(set) var retries = 0
+
+    /// Times that one request is sent at most.
+    static let attemptsMax = 10
+
+    /// - Parameter number: the client's among its peers, which spreads them over the endpoints.
+    init(endpoints: [Endpoint], number: Int, loop: any EventLoop) {
+        self.endpoints = endpoints
+        self.loop = loop
+        current = number % endpoints.count
+    }
+
+    /// The first answer that doesn't ask for a retry, or the last of many.
+    ///
+    /// Only for requests that may be carried out twice, as upserts and searches may.
+    mutating func send(_ request: HTTPRequest) async throws -> HTTPAnswer {
+        var attempt = 1
+        while true {
+            do {
+                let answer = try await opened().exchange(request)
+                guard answer.isRetryable, attempt < Self.attemptsMax else { return answer }
+                try await Task.sleep(for: .seconds(answer.retryAfterSeconds))
+            } catch {
+                await close()
+                guard attempt < Self.attemptsMax, !(error is CancellationError) else {
+                    throw BenchFailure("\(endpoints[current]): \(Self.reason(error))")
+                }
+                current = (current + 1) % endpoints.count
+                try await Task.sleep(for: .milliseconds(50 << min(attempt, 5)))
+            }
+            attempt += 1
+            retries += 1
+        }
+    }
+
+    mutating func close() async {
+        await connection?.close()
+        connection = nil
+    }
+
+    private mutating func opened() async throws -> HTTPConnection {
+        if let connection, connection.isOpen { return connection }
+        let opened = try await HTTPConnection.open(endpoints[current], on: loop)
+        connection = opened
+        return opened
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case HTTPConnectionError.closed: "the connection was closed before the answer"
+        case HTTPConnectionError.timedOut(let seconds): "no answer within \(seconds) s"
+        default: "no connection: \(error)"
+        }
+    }
+}

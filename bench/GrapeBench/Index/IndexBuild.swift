@@ -1,0 +1,63 @@
+import GrapeIndex
+import GrapeModel
+
+/// Puts all vectors of a file into a new index. Keys are row numbers, eight bytes each, the highest first.
+struct IndexBuild {
+    let file: NumPyFile
+    let parameters: IndexParameters
+    let threads: Int
+
+    /// Rows read and made visible at once.
+    private static let blockRows = 8_192
+
+    /// The clocks stand still while the file is read.
+    func run() throws -> (index: CollectionIndex, figures: BuildFigures) {
+        let index = try CollectionIndex(parameters: parameters, clock: VisibilityClock())
+        var progress = Progress(total: file.header.rows)
+        var wall = Duration.zero
+        var cpu: UInt64 = 0
+        func measured(_ body: () throws -> Void) rethrows {
+            let started = (wall: ContinuousClock.now, cpu: CPUClock.process)
+            try body()
+            wall += ContinuousClock.now - started.wall
+            cpu += CPUClock.process - started.cpu
+        }
+        while var block = try file.nextBlock(rowsMax: Self.blockRows) {
+            if parameters.metric == .cosine { try block.normalise(name: file.name) }
+            try measured {
+                try add(block, to: index)
+                index.drainTail(threads: threads)
+            }
+            progress.show(done: block.firstRow + block.rows)
+        }
+        let figures = BuildFigures(
+            seconds: wall.seconds, cpuSeconds: Double(cpu) / 1e9,
+            pointsPerSecond: Double(file.header.rows) / wall.seconds)
+        return (index, figures)
+    }
+
+    private func add(_ block: VectorBlock, to index: CollectionIndex) throws {
+        let values = block.values.span
+        var staged: [Ordinal] = []
+        staged.reserveCapacity(block.rows)
+        for row in 0..<block.rows {
+            let key = RowKey.bytes(block.firstRow + row)
+            let vector = values.extracting(row * block.columns..<(row + 1) * block.columns)
+            staged.append(try index.stage(key: key.span, version: 1, shard: 0, vector: vector))
+        }
+        index.clock.publish { stamp in
+            for ordinal in staged { index.birth(ordinal, at: stamp) }
+        }
+    }
+}
+
+/// The key of a row's point.
+enum RowKey {
+    static func bytes(_ row: Int) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: row >> (56 - 8 * $0)) }
+    }
+
+    static func row(_ key: [UInt8]) -> Int {
+        key.reduce(0) { $0 << 8 | Int($1) }
+    }
+}

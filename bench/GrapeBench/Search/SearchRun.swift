@@ -1,0 +1,119 @@
+import GrapeModel
+import NIOCore
+import NIOPosix
+
+/// Sends searches to servers for a while, by several clients at once, each with one search under way.
+///
+/// The actor lives on one event loop, with all connections: an answer leads to the next request without a change of
+/// thread. Answers are kept, not read, while the clock runs; recall is worked out from them afterwards, so that it is
+/// the recall of the very searches whose speed stands beside it.
+actor SearchRun {
+    private let loop: any EventLoop
+    private let executor: any SerialExecutor
+    private let endpoints: [Endpoint]
+    private let path: String
+    private let bodies: [ByteBuffer]
+
+    private var nextQuery = 0
+    private var latencies = LatencyHistogram()
+    private var errors = 0
+    private(set) var firstError: String?
+    /// The first answer to each query.
+    private var answers: [ByteBuffer?]
+    private var isMeasuring = false
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+
+    init(endpoints: [Endpoint], path: String, bodies: [ByteBuffer]) {
+        loop = MultiThreadedEventLoopGroup.singleton.next()
+        executor = loop.executor
+        self.endpoints = endpoints
+        self.path = path
+        self.bodies = bodies
+        answers = Array(repeating: nil, count: bodies.count)
+    }
+
+    struct Outcome: Sendable {
+        let seconds: Double
+        let latencies: LatencyHistogram
+        let errors: Int
+        let firstError: String?
+        let serverCPUSeconds: Double?
+        let clientCPUSeconds: Double
+        /// Ids as row numbers, of the queries that were answered.
+        let found: [Int: [Int]]
+    }
+
+    /// - Parameter warmUp: time before the measurement in which connections open and caches fill.
+    func run(clients: Int, warmUp: Duration, duration: Duration) async throws -> Outcome {
+        try await search(clients: clients, for: warmUp)
+        (nextQuery, errors, firstError) = (0, 0, nil)
+        latencies = LatencyHistogram()
+        isMeasuring = true
+        let server = ServerProcesses(endpoints: endpoints)
+        let cpuBefore = (server: server?.cpuSeconds, client: CPUClock.process)
+        let started = ContinuousClock.now
+        try await search(clients: clients, for: duration)
+        let seconds = (ContinuousClock.now - started).seconds
+        let serverCPU = server.flatMap { server in cpuBefore.server.map { server.cpuSeconds - $0 } }
+        let clientCPU = Double(CPUClock.process - cpuBefore.client) / 1e9
+        return Outcome(
+            seconds: seconds, latencies: latencies, errors: errors, firstError: firstError,
+            serverCPUSeconds: serverCPU, clientCPUSeconds: clientCPU, found: try found())
+    }
+
+    private func search(clients: Int, for duration: Duration) async throws {
+        let deadline = ContinuousClock.now + duration
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<clients {
+                group.addTask { try await self.client(number, until: deadline) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func client(_ number: Int, until deadline: ContinuousClock.Instant) async throws {
+        var client = PersistentClient(endpoints: endpoints, number: number, loop: loop)
+        while ContinuousClock.now < deadline {
+            let query = nextQuery % bodies.count
+            nextQuery += 1
+            let started = ContinuousClock.now
+            do {
+                let answer = try await client.send(HTTPRequest(.POST, path, body: bodies[query]))
+                note(answer, query: query, latency: ContinuousClock.now - started)
+            } catch let failure as BenchFailure {
+                note(failure.description)
+            }
+        }
+        await client.close()
+    }
+
+    private func note(_ answer: HTTPAnswer, query: Int, latency: Duration) {
+        guard answer.isSuccess else { return note("status \(answer.status): \(answer.text.prefix(500))") }
+        latencies.record(latency)
+        if isMeasuring, answers[query] == nil { answers[query] = answer.body }
+    }
+
+    private func note(_ error: String) {
+        errors += 1
+        firstError = firstError ?? error
+    }
+
+    private func found() throws -> [Int: [Int]] {
+        var found: [Int: [Int]] = [:]
+        for (query, body) in answers.enumerated() {
+            guard let body else { continue }
+            let document = try JSONDocument(parsing: Array(body.readableBytesView))
+            guard let results = document.root.field("results") else {
+                throw BenchFailure("an answer without results: \(String(buffer: body).prefix(200))")
+            }
+            found[query] = results.elements.map { $0.field("id").flatMap(Self.row) ?? -1 }
+        }
+        return found
+    }
+
+    /// Ids come back in the form in which they were written, here or by another loader: 7 or "7".
+    private static func row(_ id: JSONDocument.Node) -> Int? {
+        id.int64.map { Int($0) } ?? id.string.flatMap { Int($0) }
+    }
+}

@@ -18,7 +18,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
@@ -115,7 +115,12 @@ let package = Package(
         .testTarget(name: "GrapeRaftTests", dependencies: ["GrapeRaft", "GrapeTestKit"], swiftSettings: base),
         .testTarget(name: "GrapeTestKitTests", dependencies: ["GrapeTestKit"], swiftSettings: base),
         .testTarget(
-            name: "GrapeConfigurationTests", dependencies: ["GrapeConfiguration", "GrapeModel"], swiftSettings: base),
+            name: "GrapeConfigurationTests", dependencies: ["GrapeConfiguration", "GrapeModel"], swiftSettings: safe),
+        .testTarget(
+            name: "GrapeServerTests",
+            dependencies: [
+                "GrapeServer", "GrapeConfiguration", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: safe),
     ],
     cxxLanguageStandard: .cxx17
 )

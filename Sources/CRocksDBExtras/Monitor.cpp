@@ -80,7 +80,7 @@ public:
     void Logv(const char *, va_list) override {}
 };
 
-/// Keeps the background error that stands. RocksDB calls it with its mutex held or not, from any of its threads.
+/// Keeps the background error that stands, and tells its observer of changed table files. RocksDB calls it with its mutex held or not, from any of its threads.
 class ErrorListener final : public rocksdb::EventListener {
 public:
     void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status *status) override {
@@ -94,6 +94,13 @@ public:
     void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo &info) override {
         if (info.new_bg_error.ok()) clear();
     }
+    void OnFlushCompleted(rocksdb::DB *, const rocksdb::FlushJobInfo &) override { tell_observer(); }
+    void OnCompactionCompleted(rocksdb::DB *, const rocksdb::CompactionJobInfo &) override { tell_observer(); }
+    void observe(void (*changed)(void *), void *context) {
+        const std::lock_guard<std::mutex> guard(observer_mutex_);
+        changed_ = changed;
+        context_ = context;
+    }
     void clear() {
         const std::lock_guard<std::mutex> guard(mutex_);
         text_.clear();
@@ -106,6 +113,14 @@ public:
     }
 
 private:
+    void tell_observer() {
+        const std::lock_guard<std::mutex> guard(observer_mutex_);
+        if (changed_) changed_(context_);
+    }
+
+    std::mutex observer_mutex_;
+    void (*changed_)(void *) = nullptr;
+    void *context_ = nullptr;
     mutable std::mutex mutex_;
     std::string text_;
     std::atomic<bool> has_error_{false};
@@ -132,6 +147,10 @@ grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes) {
 void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options) {
     options->rep.info_log = monitor->log;
     options->rep.listeners.push_back(monitor->listener);
+}
+
+void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *context), void *context) {
+    monitor->listener->observe(changed, context);
 }
 
 void grape_monitor_destroy(grape_monitor_t *monitor) { delete monitor; }

@@ -130,12 +130,14 @@ extern "C" grape_json_status grape_json_parse(
         return GRAPE_JSON_DOES_NOT_FIT;
     }
     grape_json_take(tape, strings);
+    own.release_excess();
     return GRAPE_JSON_OK;
 }
 
 extern "C" void grape_json_take(uint64_t *tape, uint8_t *strings) {
-    ThreadParser &own = this_thread;
-    memcpy(tape, own.parser.doc.tape.get(), own.sizes.tape_words * sizeof(uint64_t));
-    memcpy(strings, own.parser.doc.string_buf.get(), own.sizes.string_bytes);
-    own.release_excess();
+    const ThreadParser &own = this_thread;
+    if (tape) memcpy(tape, own.parser.doc.tape.get(), own.sizes.tape_words * sizeof(uint64_t));
+    if (strings) memcpy(strings, own.parser.doc.string_buf.get(), own.sizes.string_bytes);
 }
+
+extern "C" void grape_json_release(void) { this_thread.release_excess(); }

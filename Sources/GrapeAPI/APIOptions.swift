@@ -14,7 +14,7 @@ package struct APIOptions: Sendable {
     package var raftAddress = HostPort(host: "127.0.0.1", port: 7000)
     package var limits = Limits()
     package var connections = ConnectionLimits()
-    package var auth = Configuration.Auth()
+    package var auth = Configuration().auth
     /// Parameters of collections whose creation doesn't say.
     package var m = 16
     package var efConstruction = 200

@@ -6,8 +6,8 @@
 /// the line of the enclosing table.
 ///
 /// It also serves as a check before parsing. At some mistakes the parser ends the process by an assertion instead of
-/// reporting them: `[` without a name after it, `}` where an array's element should start, a space beyond ASCII. It must
-/// never see those. Up to the first mistake in a text, the scan and the parser agree on what is what.
+/// reporting them: `[` without a name after it, `}` where an array's element should start, a space beyond ASCII, a
+/// date before a lone digit. It must never see those. Up to the first mistake in a text, the scan and the parser agree on what is what.
 struct TOMLLineMap {
     /// The first mistake that the parser must not see.
     private(set) var fault: Fault?
@@ -180,7 +180,18 @@ extension TOMLLineMap {
             if byte != UInt8(ascii: "\t") && byte != UInt8(ascii: "\r") { refuseUnlessASCII(byte) }
             advance()
         }
+        if looksLikeSpacedDateTime(bytes[start..<min(position, bytes.count)]) {
+            reportFault("expected no date, as no key takes one")
+        }
         if position == start { advance() }
+    }
+
+    /// `1979-05-27 7…`: the parser takes it for a date and time without looking whether the time is whole.
+    private func looksLikeSpacedDateTime(_ scalar: ArraySlice<UInt8>) -> Bool {
+        let text = Array(scalar.prefix(12))
+        let digit = UInt8(ascii: "0")...UInt8(ascii: "9")
+        return text.count == 12 && text[4] == UInt8(ascii: "-") && text[7] == UInt8(ascii: "-")
+            && text[10] == UInt8(ascii: " ") && digit.contains(text[11])
     }
 
     /// Skips a string of any of the four kinds, quotes included.

@@ -9,7 +9,7 @@ extension CollectionIndex {
     /// 4. The live points are those that their keys lead to.
     /// 5. Every ordinal is in one place, and the counts agree.
     package func checkInvariants() -> [String] {
-        var check = InvariantCheck(index: self)
+        let check = InvariantCheck(index: self)
         check.links()
         check.inDegrees()
         check.entry()
@@ -35,7 +35,7 @@ extension CollectionIndex {
     }
 }
 
-private struct InvariantCheck {
+private final class InvariantCheck {
     private let index: CollectionIndex
     private let points: PointArena.View
     private let linked: [UInt32]
@@ -52,11 +52,11 @@ private struct InvariantCheck {
         counted = Array(repeating: 0, count: index.arena.highWater)
     }
 
-    private mutating func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+    private func require(_ holds: Bool, _ message: @autoclosure () -> String) {
         if !holds, violations.count < 20 { violations.append(message()) }
     }
 
-    mutating func links() {  // 1
+    func links() {  // 1
         for ordinal in linked {
             for level in 0...points.level(ordinal) {
                 var seen: Set<UInt32> = []
@@ -76,7 +76,7 @@ private struct InvariantCheck {
         }
     }
 
-    mutating func inDegrees() {  // 2
+    func inDegrees() {  // 2
         for ordinal in linked {
             let stored = grape_load_u32(points.inDegree(ordinal))
             let found = counted[Int(ordinal)]
@@ -86,7 +86,7 @@ private struct InvariantCheck {
         }
     }
 
-    mutating func entry() {  // 3
+    func entry() {  // 3
         require(index.graph.count == linked.count, "graph counts \(index.graph.count), \(linked.count) found")
         guard let entry = index.graph.entry else {
             require(linked.isEmpty, "no entry to a graph of \(linked.count) points")
@@ -97,7 +97,7 @@ private struct InvariantCheck {
         require(entry.level == highest, "entry on level \(entry.level), highest point on \(highest)")
     }
 
-    mutating func keys() {  // 4
+    func keys() {  // 4
         var live = 0
         for ordinal in 0..<UInt32(index.arena.highWater) {
             let location = points.location(ordinal)
@@ -110,7 +110,7 @@ private struct InvariantCheck {
         require(index.keys.count == live && index.live == live, "\(live) live, \(index.keys.count) keys, \(index.live)")
     }
 
-    mutating func places() {  // 5
+    func places() {  // 5
         let free = index.arena.freeOrdinals
         require(Set(free).count == free.count, "an ordinal is free twice")
         for ordinal in free { require(points.location(ordinal) == .free, "free \(ordinal) is in use") }

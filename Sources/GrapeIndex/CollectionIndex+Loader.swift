@@ -10,6 +10,13 @@ package struct LoadReport: Hashable, Sendable {
     /// Points of the checkpoint whose rows did not come, or came in another version.
     package let dropped: Int
     package let chunksRefused: Int
+
+    package init(kept: Int, toTail: Int, dropped: Int, chunksRefused: Int) {
+        self.kept = kept
+        self.toTail = toTail
+        self.dropped = dropped
+        self.chunksRefused = chunksRefused
+    }
 }
 
 extension CollectionIndex {

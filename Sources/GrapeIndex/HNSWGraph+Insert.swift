@@ -101,26 +101,34 @@ extension HNSWGraph {
             addLink(from: neighbour, to: ordinal, level: level, scratch: scratch)
         }
     }
-
-    /// A point that nobody links to would never be found: copies of one vector crowd one another out of every list.
-    func ensureFound(_ ordinal: UInt32, entry: Entry, scratch: SearchScratch) {
-        let points = arena.view
-        guard grape_load_u32(points.inDegree(ordinal)) == 0 else { return }
-        // The beam still holds the candidates of level 0, nearest first.
-        for position in 0..<scratch.beam.count where !scratch.beam.isHidden(at: position) {
-            if forceLink(from: scratch.beam.ordinal(at: position), to: ordinal) { return }
-        }
-        if scratch.beam.count > 0, linkFromBelow(scratch.beam.ordinal(at: 0), to: ordinal) { return }
-        // Everything near is dead: whatever walks start from will do until a sweep has mended the surroundings.
-        let start = self.entry ?? entry
-        if start.ordinal != ordinal { _ = forceLink(from: start.ordinal, to: ordinal) }
-        if start.ordinal != ordinal { _ = forceLink(from: ordinal, to: start.ordinal) }
-    }
 }
 
 extension HNSWGraph {
-    /// Goes down from a point along random links until one has a link to spare. Thousands of copies of one vector hang
-    /// together like a tree: the walk sees those at its top, whose lists are full of points that only they lead to.
+    /// A point that nobody links to would never be found: copies of one vector crowd one another out of every list.
+    ///
+    /// 1. Take an empty slot of a candidate (the beam still holds those of level 0, nearest first).
+    /// 2. Take an empty slot of a copy further down.
+    /// 3. Take the place of a link that can be spared. Not sooner: the links that can be spared are a cluster's ways out.
+    /// 4. Everything near is dead: link with whatever walks start from until a sweep has mended the surroundings.
+    func ensureFound(_ ordinal: UInt32, entry: Entry, scratch: SearchScratch) {
+        let points = arena.view
+        guard grape_load_u32(points.inDegree(ordinal)) == 0 else { return }
+        let beam = scratch.beam
+        for position in 0..<beam.count where !beam.isHidden(at: position) {  // 1
+            if forceLink(from: beam.ordinal(at: position), to: ordinal, replacing: false) { return }
+        }
+        if beam.count > 0, linkFromBelow(beam.ordinal(at: 0), to: ordinal) { return }  // 2
+        for position in 0..<beam.count where !beam.isHidden(at: position) {  // 3
+            if forceLink(from: beam.ordinal(at: position), to: ordinal, replacing: true) { return }
+        }
+        let start = self.entry ?? entry  // 4
+        guard start.ordinal != ordinal else { return }
+        _ = forceLink(from: start.ordinal, to: ordinal, replacing: true)
+        _ = forceLink(from: ordinal, to: start.ordinal, replacing: true)
+    }
+
+    /// Goes down from a point along random links to copies of it until one has an empty slot. Thousands of copies of one
+    /// vector hang together like a tree, of which the walk sees the top, where all slots are taken.
     private func linkFromBelow(_ top: UInt32, to ordinal: UInt32) -> Bool {
         let points = arena.view
         var generator = SplitMix64(seed: UInt64(ordinal))
@@ -128,11 +136,18 @@ extension HNSWGraph {
         for _ in 0..<1_000 {
             let slot = Int(generator.next() % UInt64(arena.layout.linkCapacity))
             let next = grape_load_u32(points.links(current) + slot)
-            guard next != GRAPE_NO_ORDINAL, next != ordinal, !points.isDead(next) else { continue }
-            if forceLink(from: next, to: ordinal) { return true }
+            guard next != GRAPE_NO_ORDINAL, next != ordinal, !points.isDead(next), isCopy(next, ordinal) else { continue }
+            if forceLink(from: next, to: ordinal, replacing: false) { return true }
             current = next
         }
         return false
+    }
+
+    func isCopy(_ first: UInt32, _ second: UInt32) -> Bool {
+        let one = arena.view.vector(first)
+        let other = arena.view.vector(second)
+        for index in 0..<arena.layout.dimension where one[index] != other[index] { return false }
+        return true
     }
 }
 

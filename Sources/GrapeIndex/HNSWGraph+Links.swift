@@ -96,8 +96,9 @@ extension HNSWGraph {
         return false
     }
 
-    /// Links to a point on level 0 at the cost of a link that its target can spare; false if there is none.
-    func forceLink(from neighbour: UInt32, to newcomer: UInt32) -> Bool {
+    /// Links to a point on level 0 from an empty slot or, if `replacing`, at the cost of a link that its target can
+    /// spare; false if there is neither.
+    func forceLink(from neighbour: UInt32, to newcomer: UInt32, replacing: Bool) -> Bool {
         let points = arena.view
         let list = points.links(neighbour)
         points.lock(neighbour)
@@ -105,7 +106,7 @@ extension HNSWGraph {
         for slot in (0..<arena.layout.linkCapacity).reversed() {
             let link = grape_load_u32(list + slot)
             if link == newcomer { return true }
-            guard link == GRAPE_NO_ORDINAL || drop(link, level: 0) else { continue }
+            guard link == GRAPE_NO_ORDINAL || (replacing && drop(link, level: 0)) else { continue }
             points.markDirty(neighbour)
             place(newcomer, in: list + slot, level: 0)
             return true

@@ -8,6 +8,13 @@ package struct IndexCounts: Hashable, Sendable {
     package let tail: Int
     /// Dead points whose ordinals are not free yet.
     package let dead: Int
+
+    package init(live: Int, inGraph: Int, tail: Int, dead: Int) {
+        self.live = live
+        self.inGraph = inGraph
+        self.tail = tail
+        self.dead = dead
+    }
 }
 
 /// Memory in use, in bytes.

@@ -55,7 +55,7 @@ struct NeighbourSelection {
         guard count > 1 else { return }
         let nearest = Beam.ordinal(candidates[0])
         let second = Beam.ordinal(candidates[1])
-        guard isCopy(nearest, newcomer), isCopy(second, newcomer) else { return }
+        guard graph.isCopy(nearest, newcomer), graph.isCopy(second, newcomer) else { return }
         let lists = graph.lists(level: level)
         let links = lists(nearest)
         let batch = buffers.batch
@@ -69,13 +69,6 @@ struct NeighbourSelection {
         exact(batch, size, into: buffers.distances)
         for index in 0..<size { offer(batch[index], distance: buffers.distances[index]) }
         buffers.sort()
-    }
-
-    private func isCopy(_ first: UInt32, _ second: UInt32) -> Bool {
-        let one = points.vector(first)
-        let other = points.vector(second)
-        for index in 0..<graph.arena.layout.dimension where one[index] != other[index] { return false }
-        return true
     }
 
     private func contains(_ ordinal: UInt32) -> Bool {

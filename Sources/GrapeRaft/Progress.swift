@@ -104,18 +104,19 @@ package struct Progress: Sendable {
 
     package mutating func freeInflights(through index: LogIndex) { inflights.free(through: index) }
 
-    /// The follower refused an append after `rejected` and offers `hint`. False when the refusal is out of date.
+    /// The follower refused an append after `rejected` and offers `hint`; it is probed from there on. False when the
+    /// refusal is out of date.
     package mutating func retreat(rejected: LogIndex, hint: LogIndex) -> Bool {
         if state == .replicate {
             if rejected <= match { return false }
-            setNext(match.next)
-        } else {
-            // Probes go out one at a time, so a refusal of anything but the last one is old.
-            if next.previous != rejected { return false }
-            setNext(max(min(rejected, hint.next), match.next))
-            isFlowPaused = false
+            becomeProbe()
+            return true
         }
+        // Probes go out one at a time, so a refusal of anything but the last one is old.
+        if next.previous != rejected { return false }
+        setNext(max(min(rejected, hint.next), match.next))
         sentCommit = min(sentCommit, next.previous)
+        isFlowPaused = false
         return true
     }
 

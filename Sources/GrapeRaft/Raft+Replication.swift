@@ -134,7 +134,6 @@ extension Raft {
             hint = try log.lastPossibleMatch(at: hint, term: message.logTerm).index
         }
         guard table.peers[slot].progress.retreat(rejected: message.index, hint: hint) else { return }
-        if table.peers[slot].progress.state == .replicate { table.peers[slot].progress.becomeProbe() }
         try sendAppend(to: slot)
     }
 

@@ -183,7 +183,8 @@ package struct RaftLog<Storage: RaftStorage> {
         guard hasNextCommitted(allowUnstable: allowUnstable) else { return [] }
         let limit = lastAppliable(allowUnstable).next
         guard
-            let entries = try entries(from: applying.next, to: limit, sizeMax: applyingBytesMax - min(applyingBytesMax, applyingBytes))
+            let entries = try entries(
+                from: applying.next, to: limit, sizeMax: applyingBytesMax - min(applyingBytesMax, applyingBytes))
         else { throw .stopped(.storage(.compacted)) }
         return entries
     }

@@ -22,7 +22,10 @@ struct Server {
         let node = NodeService(configuration: configuration, serving: serving, rest: rest, logger: logger)
         var services: [any Service] = [node]
         if configuration.monitoring.prometheusEnabled {
-            services.append(MetricsServer(options: options, serving: serving, metrics: metrics, logger: logger))
+            services.append(
+                MetricsServer(
+                    options: options, serving: serving, metrics: metrics, logger: logger,
+                    activeConnections: { rest.activeConnections }))
         }
         services.append(rest)
         let group = ServiceGroup(

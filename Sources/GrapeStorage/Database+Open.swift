@@ -19,6 +19,7 @@ extension Database {
         let settings = RocksSettings(options, path: path)
         if !isNew {
             try checkFamilies(settings, at: site)
+            // A directory whose CURRENT cannot be read has been refused by now.
             try SyncMark.check(path: path) { () throws(StorageError) -> UInt64 in
                 let opened = try openHandles(RocksSettings(options, path: path), readOnly: true, at: site)
                 return rocksdb_get_latest_sequence_number(opened.database)
@@ -27,6 +28,7 @@ extension Database {
         let handles = try openHandles(settings, readOnly: options.readOnly, at: site)
         let mark = options.readOnly ? nil : try SyncMark(path: path)
         let database = Database(path: path, options: options, handles: handles, syncMark: mark, lease: lease)
+        mark?.observe(settings.monitor)
         try database.checkFormat()
         if !options.readOnly {
             try database.syncLog()

@@ -44,6 +44,9 @@ extension Database {
     /// Looks at the disk: 1. next to nothing free, or writes stopped for space: the reserve is given up; 2. writes
     /// stopped and room again: resumes them; 3. plenty: the reserve is made again. Call it some times a second, or
     /// `startSpaceWatch`.
+    ///
+    /// What the memtables hold counts as taken already: it must still reach table files, and after a log write that
+    /// failed for space, RocksDB resumes only by writing all of it.
     @discardableResult
     package func checkSpace() -> SpaceState {
         guard (try? enter()) != nil else { return spaceState }
@@ -58,6 +61,11 @@ extension Database {
             space.resumeEnded(succeeded: !isStopped, free: free)
             free = (try? space.freeBytes()) ?? free
         }
-        return space.update(free: free, writesStopped: isStopped)
+        let unflushed = memtableBytes()
+        let before = spaceState
+        let after = space.update(free: free, unflushed: unflushed, writesStopped: isStopped)
+        // Once, on the way down: the logs that the memtables hold go, and what is free is told without them.
+        if before == .ok && after == .almostFull && unflushed >= space.fullBytes { try? flush() }
+        return after
     }
 }

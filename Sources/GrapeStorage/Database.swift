@@ -82,6 +82,7 @@ package final class Database: @unchecked Sendable {
         if !options.readOnly && backgroundError == nil {
             do throws(StorageError) { try syncLogWhileEntered() } catch { failure = error }
         }
+        syncMark?.noteManifest()
         handles.free()
         lease.release()
         return failure

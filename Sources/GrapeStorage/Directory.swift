@@ -31,6 +31,16 @@ enum Directory {
         return stat(file, &info) == 0 ? UInt64(max(0, info.st_size)) : 0
     }
 
+    /// The first bytes of a file; none if it cannot be read.
+    static func head(_ file: String, byteCount: Int) -> [UInt8] {
+        let descriptor = Glibc.open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { Glibc.close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: byteCount)
+        let count = read(descriptor, &bytes, byteCount)
+        return Array(bytes.prefix(max(0, count)))
+    }
+
     /// The numbers of RocksDB's write-ahead log files, ascending.
     static func logNumbers(_ path: String) throws(StorageError) -> [UInt64] {
         try names(path).filter { $0.hasSuffix(".log") }.compactMap { UInt64($0.dropLast(4)) }.sorted()

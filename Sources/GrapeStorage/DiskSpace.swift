@@ -17,7 +17,7 @@ package enum SpaceState: UInt8, Sendable, Comparable {
 /// is plenty.
 ///
 /// Thread safety: `state` is atomic; everything else is guarded by the lock, which is held over system calls.
-final class DiskSpace: Sendable {
+package final class DiskSpace: Sendable {
     private struct State {
         var hasReserve = false
         var freeAtFailedResume: UInt64?
@@ -66,22 +66,25 @@ final class DiskSpace: Sendable {
         }
     }
 
-    /// Decides the state anew from what is free and whether RocksDB takes writes.
-    func update(free: UInt64, writesStopped: Bool) -> SpaceState {
+    /// Decides the state anew from what is free, what memtables still have to write, and whether RocksDB takes writes.
+    func update(free: UInt64, unflushed: UInt64, writesStopped: Bool) -> SpaceState {
         let next = Self.next(
-            from: state, free: free, writesStopped: writesStopped, almostFullBytes: almostFullBytes, fullBytes: fullBytes)
-        if next == .ok { restoreReserve(free: free) }
+            from: state, free: free, unflushed: unflushed, writesStopped: writesStopped, almostFullBytes: almostFullBytes,
+            fullBytes: fullBytes)
+        if next == .ok { restoreReserve(free: free - min(free, unflushed)) }
         current.store(next.rawValue, ordering: .relaxed)
         return next
     }
 
-    /// 1. Stopped writes are a full disk. 2. So is next to no space. 3. Ok needs a quarter more than almost full did.
-    static func next(
-        from state: SpaceState, free: UInt64, writesStopped: Bool, almostFullBytes: UInt64, fullBytes: UInt64
+    /// 1. Stopped writes are a full disk. 2. So is next to no space. 3. Ok needs a quarter more than almost full did, and
+    /// room for the memtables.
+    package static func next(
+        from state: SpaceState, free: UInt64, unflushed: UInt64, writesStopped: Bool, almostFullBytes: UInt64,
+        fullBytes: UInt64
     ) -> SpaceState {
         if writesStopped || free < fullBytes { return .full }
         let okBytes = state == .ok ? almostFullBytes : almostFullBytes + almostFullBytes / 4
-        return free < okBytes ? .almostFull : .ok
+        return free < okBytes + unflushed ? .almostFull : .ok
     }
 
     /// Whether resuming is worth a try: it writes the memtables to files, and every try that fails leaves RocksDB

@@ -46,15 +46,15 @@ extension StorageError {
         return code == ENOSPC || code == EDQUOT ? .noSpace(site, detail: detail) : .io(site, detail: detail)
     }
 
-    /// The first name of a database file in a message: `000012.sst`, `000009.log`, `MANIFEST-000004`, `CURRENT`.
+    /// The database file that a message is about: `000012.sst`, `000009.log`, `MANIFEST-000004` or `CURRENT`. RocksDB adds
+    /// the MANIFEST that lists a missing table, so tables and logs come first.
     static func fileName(in text: String) -> String? {
         let separators: Set<Character> = ["/", " ", ":", ",", "'", "\"", "(", ")"]
-        for word in text.split(whereSeparator: { separators.contains($0) }) {
-            if word.hasSuffix(".sst") || word.hasSuffix(".log") || word.hasPrefix("MANIFEST-") || word == "CURRENT" {
-                return String(word)
-            }
-        }
-        return nil
+        let words = text.split(whereSeparator: { separators.contains($0) })
+        let found =
+            words.first { $0.hasSuffix(".sst") || $0.hasSuffix(".log") }
+            ?? words.first { $0.hasPrefix("MANIFEST-") } ?? words.first { $0 == "CURRENT" }
+        return found.map { String($0) }
     }
 }
 

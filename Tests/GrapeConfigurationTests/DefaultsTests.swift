@@ -77,6 +77,7 @@ import Testing
         case .number: return "0.25"
         case .boolean: return key.defaultLiteral == "true" ? "false" : "true"
         case .choice(let names): return names.last ?? ""
+        case .list where key.name == "initial_peers": return "node-1@host:1"
         case .list: return "other@host-\(key.name.count):1\(key.name.count)"
         case .text: return key.name.hasSuffix("address") && key.name != "bind_address" ? "host:17" : "other"
         }

@@ -201,6 +201,11 @@ func refusal(_ text: String) -> String? { refusal(Array(text.utf8)) }
                 == [1, -2, 0.1, 0, 16_777_216, 18_446_744_073_709_551_616, .greatestFiniteMagnitude])
     }
 
+    @Test("A double halfway between two floats becomes the even one")
+    func ties() throws {
+        #expect(try floats("[16777217.0, 16777219.0, -16777217.0]") == [16_777_216, 16_777_220, -16_777_216])
+    }
+
     @Test(
         "What is no float is refused with its position",
         arguments: [

@@ -78,6 +78,10 @@ import Testing
                 "field id: an id is an integer or a string, found a number with a fraction or an exponent"
             ),
             (#"{"id":""}"#, "field id: an id has 1 to 512 bytes, this one has 0"),
+            (
+                #"{"w":{"must":[{"kee":1}]}}"#,
+                #"filter.must[0]: unknown field "kee" (did you mean "key"?)"#
+            ),
             (#"{"id":1,"p":[]}"#, "field p: a payload is an object, found an array"),
             (#"{}"#, "field id: is missing"),
         ])
@@ -92,6 +96,7 @@ import Testing
             _ = try fields.choice("c", default: Consistency.strong)
             _ = try fields.array("a", max: 2)
             _ = try fields.object("o")
+            _ = try fields.filter("w")
             _ = try fields.id("id")
             _ = try fields.payload("p", maxBytes: 10)
         }

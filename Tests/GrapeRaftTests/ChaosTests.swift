@@ -4,7 +4,7 @@ import Testing
 /// Random histories under every kind of fault; `Group` watches. A failure names its seed.
 @Suite("Raft under faults")
 struct ChaosTests {
-    @Test("lost, duplicated and reordered messages and crashes break nothing", arguments: 0..<60)
+    @Test("lost, duplicated and reordered messages and crashes break nothing", arguments: 0..<30)
     func messageFaults(seed: Int) throws {
         var group = try Group(voters: [1, 2, 3], seed: UInt64(seed)) { configuration in
             configuration.inflightMessagesMax = 1 + seed % 4
@@ -13,15 +13,15 @@ struct ChaosTests {
             configuration.preVote = seed % 5 != 0
         }
         group.faults = Group.Faults(loss: 20, duplication: 50, reordering: 100, crash: 5, compaction: 20)
-        try play(&group, events: 30_000)
+        try play(&group, events: 15_000)
     }
 
-    @Test("membership changes under faults break nothing", arguments: 0..<60)
+    @Test("membership changes under faults break nothing", arguments: 0..<30)
     func membershipFaults(seed: Int) throws {
         var group = try Group(voters: [1, 2, 3], learners: [4], spares: [5], seed: UInt64(1000 + seed))
         group.faults = Group.Faults(
             loss: 10, duplication: 20, reordering: 50, crash: 3, confChange: 50, compaction: 10)
-        try play(&group, events: 30_000)
+        try play(&group, events: 15_000)
     }
 
     @Test("a single replica survives crashes")

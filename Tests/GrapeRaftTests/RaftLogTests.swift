@@ -103,7 +103,10 @@ struct RaftLogTests {
                 expected = twin.entries[Int(index.rawValue) - 1].term
             }
             let found = try twin.log.term(at: index)
-            #expect(found == expected, "at \(index.rawValue) of \(twin.last.rawValue), first \(first.rawValue), unstable from \(twin.log.unstable.start.rawValue)")
+            #expect(
+                found == expected,
+                "at \(index.rawValue) of \(twin.last.rawValue), first \(first.rawValue), unstable from \(twin.log.unstable.start.rawValue)"
+            )
         }
         let start = LogIndex(1 + random.number(twin.last.rawValue + 1))
         let end = start.advanced(by: Int(random.number(UInt64(twin.last.next.distance(from: start)) + 1)))
@@ -178,7 +181,8 @@ struct RaftLogTests {
     @Test("the last possible match skips every newer term and stops where terms are unknown")
     func lastPossibleMatch() throws {
         let storage = MemoryStorage()
-        try storage.append([1, 3, 3, 4, 4, 6].enumerated().map { Entry(term: Term($1), index: LogIndex(UInt64($0) + 1)) })
+        try storage.append(
+            [1, 3, 3, 4, 4, 6].enumerated().map { Entry(term: Term($1), index: LogIndex(UInt64($0) + 1)) })
         try storage.compact(to: LogIndex(2))
         let log = try RaftLog(storage: storage, applyingBytesMax: .max)
         #expect(try log.lastPossibleMatch(at: LogIndex(6), term: Term(5)) == EntryID(term: Term(4), index: LogIndex(5)))

@@ -26,6 +26,9 @@ typedef struct grape_monitor_t grape_monitor_t;
 // A null path keeps no log.
 grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes);
 void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options);
+// Calls `changed` on one of RocksDB's threads whenever a flush or a compaction has been entered in the MANIFEST; a null
+// function ends that. Set after the open; the context must outlive the database.
+void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *context), void *context);
 // After the database that it watches is closed and the options are destroyed.
 void grape_monitor_destroy(grape_monitor_t *monitor);
 // One atomic load: is there a background error?

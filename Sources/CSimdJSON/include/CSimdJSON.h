@@ -42,9 +42,13 @@ grape_json_status grape_json_parse(
     const uint8_t *text, size_t length, size_t depth_max, uint64_t *tape, size_t tape_capacity, uint8_t *strings,
     size_t string_capacity, grape_json_sizes *sizes);
 
-/// Copies the document that this thread's last call of `grape_json_parse` answered with `GRAPE_JSON_DOES_NOT_FIT`.
-/// The arrays must have the sizes that it gave. Must be called on the same thread before any other parse.
+/// Copies the document that this thread's last call of `grape_json_parse` answered with `GRAPE_JSON_DOES_NOT_FIT`: to
+/// those of the two that aren't null, which have room for the sizes that it gave. On the same thread, before any other
+/// parse.
 void grape_json_take(uint64_t *tape, uint8_t *strings);
+
+/// To be called when everything has been taken: frees the thread's buffers where they are large.
+void grape_json_release(void);
 
 /// Most bytes that `grape_format_floats` writes for one number, the comma included.
 enum { GRAPE_FLOAT_TEXT_MAX = 24, GRAPE_DOUBLE_TEXT_MAX = 40 };

@@ -32,11 +32,13 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
 
     // What came too early or can't be read.
     private var laterParts = CircularBuffer<HTTPServerRequestPart>()
+    private var isTakingLaterParts = false
     private var laterFailure: GrapeError?
     private var isReadHeld = false
     private var sawTargetEnd = false
     private var lingeredBytes = 0
     private var timer: Scheduled<Void>?
+    private var timerDeadline = NIODeadline.distantFuture
 
     init(
         service: Service, limits: ConnectionLimits, load: ServerLoad, room: ServerLoad.Room, recorder: RequestRecorder
@@ -250,6 +252,7 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
         switch state.answerWritten(now: .now()) {
         case .nextRequest: nextRequest(context)
         case .linger:
+            laterParts.removeAll()
             context.close(mode: .output, promise: nil)
             watchDeadline()
             resumeReading(context)
@@ -259,7 +262,11 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
 
     /// Goes on with what came while the last request was answered.
     private func nextRequest(_ context: ChannelHandlerContext) {
+        // An answer is often written before `take` returns, and comes here again: the loop outside goes on then.
+        guard !isTakingLaterParts else { return }
+        isTakingLaterParts = true
         while !state.holdsParts, let part = laterParts.popFirst() { take(part) }
+        isTakingLaterParts = false
         guard !state.holdsParts else { return }
         if let failure = laterFailure {
             laterFailure = nil
@@ -295,8 +302,6 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
             self?.deadlinePassed()
         }
     }
-
-    private var timerDeadline = NIODeadline.distantFuture
 
     private func deadlinePassed() {
         timer = nil

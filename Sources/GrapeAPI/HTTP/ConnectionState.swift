@@ -10,12 +10,12 @@ import NIOCore
 /// 2. Between `end` and `written` no part of a later request is handed on; the handler keeps them and stops reading.
 /// 3. After an answer that ends the connection nothing more is answered: what still comes is read and dropped, so that
 ///    the client gets to see the answer instead of a reset.
-struct ConnectionState {
-    enum Phase: Equatable {
+package struct ConnectionState {
+    package enum Phase: Equatable {
         case idle, readingHead, readingBody, answering, writing, lingering, closed
     }
 
-    enum DeadlineAction: Equatable {
+    package enum DeadlineAction: Equatable {
         case wait
         case close
         /// The request didn't come in time: 408, and the connection ends.
@@ -24,38 +24,38 @@ struct ConnectionState {
         case giveUpCall
     }
 
-    enum WrittenAction: Equatable {
+    package enum WrittenAction: Equatable {
         case nextRequest
         case linger
         case close
     }
 
-    private(set) var phase = Phase.idle
-    private(set) var deadline: NIODeadline
+    package private(set) var phase = Phase.idle
+    package private(set) var deadline: NIODeadline
     /// Counts requests, so that an answer that comes late is known as such.
-    private(set) var request = 0
-    private(set) var isStopping = false
+    package private(set) var request = 0
+    package private(set) var isStopping = false
     /// The answer under way is the connection's last.
-    private(set) var endsAfterAnswer = false
+    package private(set) var endsAfterAnswer = false
     private var isInputClosed = false
     private let limits: ConnectionLimits
 
-    init(limits: ConnectionLimits, now: NIODeadline) {
+    package init(limits: ConnectionLimits, now: NIODeadline) {
         self.limits = limits
         deadline = now + limits.idleTimeout
     }
 
     /// No part of a later request may be handed on now.
-    var holdsParts: Bool { phase == .answering || phase == .writing }
+    package var holdsParts: Bool { phase == .answering || phase == .writing }
 
-    mutating func bytesArrived(now: NIODeadline) {
+    package mutating func bytesArrived(now: NIODeadline) {
         guard phase == .idle else { return }
         phase = .readingHead
         deadline = now + limits.requestTimeout
     }
 
     /// - Parameter keepAlive: whether the client wants to send more requests.
-    mutating func headArrived(keepAlive: Bool, now: NIODeadline) {
+    package mutating func headArrived(keepAlive: Bool, now: NIODeadline) {
         precondition(phase == .idle || phase == .readingHead, "a request's head in phase \(phase)")
         if phase == .idle { deadline = now + limits.requestTimeout }
         phase = .readingBody
@@ -63,21 +63,21 @@ struct ConnectionState {
         endsAfterAnswer = !keepAlive || isStopping
     }
 
-    mutating func endArrived(now: NIODeadline) {
+    package mutating func endArrived(now: NIODeadline) {
         precondition(phase == .readingBody, "a request's end in phase \(phase)")
         phase = .answering
         deadline = now + limits.requestTimeout
     }
 
     /// The answer to the request, or to what can't be one, goes out now.
-    mutating func answer(closes: Bool, now: NIODeadline) {
+    package mutating func answer(closes: Bool, now: NIODeadline) {
         precondition(phase != .lingering && phase != .closed, "an answer in phase \(phase)")
         phase = .writing
         endsAfterAnswer = endsAfterAnswer || closes || isStopping
         deadline = now + limits.requestTimeout
     }
 
-    mutating func answerWritten(now: NIODeadline) -> WrittenAction {
+    package mutating func answerWritten(now: NIODeadline) -> WrittenAction {
         guard phase == .writing else { return .close }
         if isInputClosed {
             phase = .closed
@@ -94,7 +94,7 @@ struct ConnectionState {
     }
 
     /// The client will send no more. -> whether the connection can be closed at once.
-    mutating func inputClosed() -> Bool {
+    package mutating func inputClosed() -> Bool {
         isInputClosed = true
         if holdsParts { return false }
         phase = .closed
@@ -102,16 +102,16 @@ struct ConnectionState {
     }
 
     /// The server takes no more requests. -> whether the connection can be closed at once.
-    mutating func stop() -> Bool {
+    package mutating func stop() -> Bool {
         isStopping = true
         guard phase == .idle else { return false }
         phase = .closed
         return true
     }
 
-    mutating func closed() { phase = .closed }
+    package mutating func closed() { phase = .closed }
 
-    mutating func deadlinePassed(now: NIODeadline) -> DeadlineAction {
+    package mutating func deadlinePassed(now: NIODeadline) -> DeadlineAction {
         guard now >= deadline else { return .wait }
         switch phase {
         case .readingHead, .readingBody: return .refuseSlowRequest

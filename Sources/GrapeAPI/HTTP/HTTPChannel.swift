@@ -23,8 +23,11 @@ struct HTTPChannel<Service: HTTPService>: ServerChildChannel {
         channel.eventLoop.makeCompletedFuture {
             let room = load.connect(limits)
             channel.closeFuture.whenComplete { [load] _ in load.disconnect() }
-            guard room != .none else { throw ChannelError.connectTimeout(.zero) }
-            try addHandlers(to: channel, room: room)
+            if room == .none {
+                channel.close(promise: nil)
+            } else {
+                try addHandlers(to: channel, room: room)
+            }
             return Connection(channel: channel)
         }
     }

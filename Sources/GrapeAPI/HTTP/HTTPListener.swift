@@ -8,8 +8,8 @@ import Synchronization
 /// One listening port with what serves it, as a service: Hummingbird's server over `HTTPChannel`.
 ///
 /// Thread safety: the promise may be asked from anywhere.
-final class HTTPListener<Service: HTTPService>: Sendable {
-    let load: ServerLoad
+package final class HTTPListener<Service: HTTPService>: Sendable {
+    package let load: ServerLoad
     private let channel: HTTPChannel<Service>
     private let host: String
     private let port: Int
@@ -18,7 +18,7 @@ final class HTTPListener<Service: HTTPService>: Sendable {
     private let logger: Logger
     private let bound: EventLoopPromise<Int>
 
-    init(
+    package init(
         service: Service, host: String, port: Int, key: String, limits: ConnectionLimits, load: ServerLoad,
         metrics: ServerMetrics, recordsRequests: Bool, stopSeconds: Int, logger: Logger
     ) {
@@ -38,7 +38,7 @@ final class HTTPListener<Service: HTTPService>: Sendable {
     }
 
     /// Waits until the port listens. -> its number.
-    func boundPort() async throws(ListenFailure) -> Int {
+    package func boundPort() async throws(ListenFailure) -> Int {
         do {
             return try await bound.futureResult.get()
         } catch {
@@ -49,7 +49,7 @@ final class HTTPListener<Service: HTTPService>: Sendable {
     /// Listens until graceful shutdown; then takes no more connections, lets the requests under way end for at most
     /// `stopSeconds`, and returns.
     /// - Parameter stopping: called when the shutdown begins.
-    func run(stopping: @escaping @Sendable () -> Void) async throws {
+    package func run(stopping: @escaping @Sendable () -> Void) async throws {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .notice)
         let server = Server(

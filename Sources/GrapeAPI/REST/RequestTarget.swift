@@ -1,12 +1,12 @@
 import GrapeModel
 
 /// The target of a request, cut into decoded path segments and query parameters.
-struct RequestTarget: Sendable {
-    let segments: [String]
-    let query: [(name: String, value: String)]
+package struct RequestTarget: Sendable {
+    package let segments: [String]
+    package let query: [(name: String, value: String)]
 
     /// `target`: what stands in the request line, `/a/b?c=d` or `http://host/a/b?c=d`.
-    init(_ target: String) throws(GrapeError) {
+    package init(_ target: String) throws(GrapeError) {
         let origin = Self.withoutAuthority(target[...])
         let parts = origin.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         guard let path = parts.first, path.hasPrefix("/") else {

@@ -1,5 +1,5 @@
 /// What a path names, whatever the method.
-enum Resource: Sendable, Hashable {
+package enum Resource: Sendable, Hashable {
     case welcome, health, healthDetailed, live, ready, statistics
     case clusterInfo, clusterNodes, clusterShards, clusterJoin, clusterLeave, migrationStatus
     case rebalance, rebalanceStatus, snapshots, snapshot(String), backupLatest, backupVerify
@@ -9,10 +9,10 @@ enum Resource: Sendable, Hashable {
     case searchBatch(collection: String), point(collection: String, id: String)
 
     /// The collection of the routes that name none.
-    static let unnamedCollection = "default"
+    package static let unnamedCollection = "default"
 
     /// nil where there is no such path. An empty segment is no collection's name and no id.
-    init?(_ segments: [String]) {
+    package init?(_ segments: [String]) {
         guard !segments.contains("") else { return nil }
         switch segments.count {
         case 0: self = .welcome

@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 /// A call that REST offers: what a method does to a resource.
-enum Route: Sendable, Hashable {
+package enum Route: Sendable, Hashable {
     case welcome, health, healthDetailed, live, ready, statistics
     case clusterInfo, clusterNodes, clusterShards, join, leave, migrationStatus, rebalance, rebalanceStatus
     case createSnapshot, snapshotState, latestBackup, verifyBackup, checkConsistency, repairConsistency
@@ -11,12 +11,12 @@ enum Route: Sendable, Hashable {
     case point(id: String, in: String), deletePoint(id: String, from: String)
 
     /// Who may make a call when `[auth]` is on.
-    enum Access {
+    package enum Access {
         case open, read, write
     }
 
     /// nil where the resource has no such method. HEAD goes where GET goes.
-    init?(_ method: HTTPMethod, _ resource: Resource) {
+    package init?(_ method: HTTPMethod, _ resource: Resource) {
         switch (method == .HEAD ? .GET : method, resource) {
         case (.GET, .welcome): self = .welcome
         case (.GET, .health): self = .health
@@ -64,13 +64,13 @@ enum Route: Sendable, Hashable {
     }
 
     /// The methods of a resource, as the header `Allow` lists them.
-    static func methods(of resource: Resource) -> [HTTPMethod] {
+    package static func methods(of resource: Resource) -> [HTTPMethod] {
         [.GET, .HEAD, .POST, .PUT, .DELETE].filter { Route($0, resource) != nil }
     }
 }
 
 extension Route {
-    var access: Access {
+    package var access: Access {
         switch self {
         case .welcome, .health, .live, .ready: .open
         case .healthDetailed, .statistics, .clusterInfo, .clusterNodes, .clusterShards, .migrationStatus,

@@ -12,6 +12,10 @@ extension Filter {
         try unsafe matches(payload: payload.span.bytes, id: id, scratch: &scratch)
     }
 
+    package func matches(payload: Span<UInt8>, id: PointID, scratch: inout JSONDocument) throws(GrapeError) -> Bool {
+        try unsafe matches(payload: payload.bytes, id: id, scratch: &scratch)
+    }
+
     package func matches(payload: RawSpan, id: PointID, scratch: inout JSONDocument) throws(GrapeError) -> Bool {
         if readsPayload { try scratch.reparse(payload) }
         return scratch.satisfies(self, at: JSONDocument.rootPosition, id: id)

@@ -45,8 +45,7 @@ package struct JSONDocument: Sendable {
         var sizes = grape_json_sizes()
         var status = parse(text, &sizes)
         if status == GRAPE_JSON_DOES_NOT_FIT {
-            resize(sizes)
-            unsafe grape_json_take(&tape, &strings)
+            take(sizes)
             status = GRAPE_JSON_OK
         }
         guard status == GRAPE_JSON_OK else {
@@ -65,9 +64,21 @@ package struct JSONDocument: Sendable {
         }
     }
 
-    private mutating func resize(_ sizes: grape_json_sizes) {
-        if sizes.tape_words > tape.count { tape = [UInt64](repeating: 0, count: sizes.tape_words) }
-        if sizes.string_bytes > strings.count { strings = [UInt8](repeating: 0, count: sizes.string_bytes) }
+    /// Copies what the parser holds into new arrays, which are not zeroed first.
+    private mutating func take(_ sizes: grape_json_sizes) {
+        tape = [UInt64](capacity: sizes.tape_words) { output in
+            unsafe output.withUnsafeMutableBufferPointer { words, count in
+                unsafe grape_json_take(words.baseAddress, nil)
+                count = sizes.tape_words
+            }
+        }
+        strings = [UInt8](capacity: sizes.string_bytes) { output in
+            unsafe output.withUnsafeMutableBufferPointer { bytes, count in
+                unsafe grape_json_take(nil, bytes.baseAddress)
+                count = sizes.string_bytes
+            }
+        }
+        grape_json_release()
     }
 
     private static func word(_ tag: Unicode.Scalar, _ value: UInt64) -> UInt64 {

@@ -194,6 +194,10 @@ extension ObjectReader {
 
     package mutating func filter(_ key: String) throws(GrapeError) -> Filter? {
         guard let found = node(key) else { return nil }
-        return try Filter(found)
+        do {
+            return try Filter(found)
+        } catch {
+            throw GrapeError(error.code, "\(title): \(error.message)")
+        }
     }
 }

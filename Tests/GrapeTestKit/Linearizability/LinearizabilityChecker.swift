@@ -30,7 +30,32 @@ package struct LinearizabilityChecker<Model: SequentialModel> {
         self.stepsMax = stepsMax
     }
 
+    /// The verdict on several independent objects. One violation decides, so all are first searched with few steps and
+    /// only those left open with more: an object that is hard to judge does not hide one that is easy.
+    package func check(all histories: [[TimedOperation<Model.Operation>]]) -> Verdict {
+        var open = histories
+        var budget = min(stepsMax, 10_000)
+        while true {
+            var undecided: [[TimedOperation<Model.Operation>]] = []
+            for history in open {
+                switch check(history, stepsMax: budget) {
+                case .linearizable: break
+                case .undecided: undecided.append(history)
+                case .violated(let operation): return .violated(stuckAt: operation)
+                }
+            }
+            if undecided.isEmpty { return .linearizable }
+            if budget == stepsMax { return .undecided }
+            open = undecided
+            budget = min(stepsMax, budget * 10)
+        }
+    }
+
     package func check(_ history: [TimedOperation<Model.Operation>]) -> Verdict {
+        check(history, stepsMax: stepsMax)
+    }
+
+    private func check(_ history: [TimedOperation<Model.Operation>], stepsMax: Int) -> Verdict {
         var events = EventList(history)
         var open = history.count { $0.completion != nil }
         var state = model.initialState

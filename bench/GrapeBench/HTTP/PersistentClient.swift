@@ -1,4 +1,5 @@
 import NIOCore
+import NIOPosix
 
 /// A client that keeps at it: it opens its connection anew when it breaks, turns to the next endpoint then, and comes
 /// again when a server asks for it.
@@ -43,6 +44,22 @@ struct PersistentClient {
         }
     }
 
+    /// Refuses to measure where no server answers, before much is prepared and without patience.
+    ///
+    /// - Returns: the first endpoint that takes connections.
+    static func reachable(of endpoints: [Endpoint], on loop: any EventLoop) async throws -> Endpoint {
+        var reasons: [String] = []
+        for endpoint in endpoints {
+            do {
+                try await HTTPConnection.open(endpoint, on: loop).close()
+                return endpoint
+            } catch {
+                reasons.append("\(endpoint): \(reason(error))")
+            }
+        }
+        throw BenchFailure(reasons.joined(separator: "; "))
+    }
+
     mutating func close() async {
         await connection?.close()
         connection = nil
@@ -59,6 +76,8 @@ struct PersistentClient {
         switch error {
         case HTTPConnectionError.closed: "the connection was closed before the answer"
         case HTTPConnectionError.timedOut(let seconds): "no answer within \(seconds) s"
+        case let failure as NIOConnectionError:
+            "no connection: \(failure.connectionErrors.first.map { "\($0.error)" } ?? "the host has no address")"
         default: "no connection: \(error)"
         }
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GrapeModel
+import NIOPosix
 
 /// `grape-bench load`
 struct LoadCommand: AsyncParsableCommand {
@@ -36,10 +37,11 @@ struct LoadCommand: AsyncParsableCommand {
     func run() async throws {
         let source = try BatchSource(base: base, payload: payload, batchSize: batch, metric: metric)
         let header = await source.header
+        let first = try await PersistentClient.reachable(
+            of: endpoint.endpoints, on: MultiThreadedEventLoopGroup.singleton.next())
         if let collection {
             let name = try CollectionPath.escaped(collection)
-            try await CollectionSetup(name: name, dimension: header.columns, metric: metric).run(
-                at: endpoint.endpoints[0])
+            try await CollectionSetup(name: name, dimension: header.columns, metric: metric).run(at: first)
         }
         let load = LoadRun(
             source: source, points: header.rows, endpoints: endpoint.endpoints,

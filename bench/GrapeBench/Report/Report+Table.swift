@@ -22,8 +22,8 @@ extension Report {
         var rows = [["ef", "recall@10", "queries/s", "CPU µs/query", "p50 ms", "p95 ms", "p99 ms"]]
         for point in points {
             rows.append([
-                point.ef.map(String.init) ?? "exact", Self.number(point.recall, 4), Self.grouped(point.queriesPerSecond),
-                Self.number(point.cpuMicrosecondsPerQuery, 1), Self.number(point.latency.p50, 3),
+                point.ef.map(String.init) ?? "exact", Self.number(point.recall, 4),
+                Self.grouped(point.queriesPerSecond), Self.number(point.cpuMicrosecondsPerQuery, 1), Self.number(point.latency.p50, 3),
                 Self.number(point.latency.p95, 3), Self.number(point.latency.p99, 3),
             ])
         }

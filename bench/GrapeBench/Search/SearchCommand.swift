@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import GrapeModel
+import NIOPosix
 
 /// `grape-bench search`
 struct SearchCommand: AsyncParsableCommand {
@@ -33,7 +34,7 @@ struct SearchCommand: AsyncParsableCommand {
     var collection: String?
     @Option(help: "Metric of the collection; queries are normalised for cosine.")
     var metric = DistanceMetric.cosine
-    @Option(help: ArgumentHelp("A filter sent with each search; the truth must be the filtered one.", valueName: "JSON"))
+    @Option(help: ArgumentHelp("A filter sent with each search; the truth has to be filtered too.", valueName: "JSON"))
     var filter: String?
     @Flag(help: "Measure exact search; --ef is ignored.")
     var exact = false
@@ -53,6 +54,8 @@ struct SearchCommand: AsyncParsableCommand {
         var vectors = try NumPyFile.vectors(path: queries)
         let truth = try Truth(path: truth, queries: vectors.rows)
         if metric == .cosine { try vectors.normalise(name: queries) }
+        _ = try await PersistentClient.reachable(
+            of: endpoint.endpoints, on: MultiThreadedEventLoopGroup.singleton.next())
         var report = Report()
         report.setting = [
             ("queries", .number(vectors.rows)), ("dimension", .number(vectors.columns)), ("limit", .number(limit)),
@@ -75,7 +78,8 @@ struct SearchCommand: AsyncParsableCommand {
 
     private func measure(ef: Int?, vectors: VectorBlock) async throws -> SearchRun.Outcome {
         let requests = SearchRequestBodies(
-            limit: limit, ef: ef, consistency: consistency, withPayload: withPayload, filter: filter.map { Array($0.utf8) })
+            limit: limit, ef: ef, consistency: consistency, withPayload: withPayload,
+            filter: filter.map { Array($0.utf8) })
         let run = SearchRun(
             endpoints: endpoint.endpoints, path: try CollectionPath.vectors(collection) + "/search",
             bodies: requests.bodies(for: vectors))

@@ -1,0 +1,50 @@
+# `make` lists the targets. Everything works in a fresh clone: what is missing is installed first.
+
+SECONDS ?= 60
+SOURCES = Package.swift Sources Tests bench
+# Release everywhere: it is what users run, and one build serves the demo, the tests and the benchmark.
+SWIFT_FLAGS = -c release
+IMPORT_CHECK = --explicit-target-dependency-import-check error
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo stop-demo test check lint imports format release bench simulate clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F"|" "{ printf \"%-18s %s\\n\", \$$1, \$$2 }"
+
+setup: ## install what is missing
+	@scripts/setup.sh
+
+demo: ## build, start a node with a few thousand real embeddings, search it
+	@scripts/demo.sh
+
+stop-demo: ## stop the demo's node
+	@scripts/stop_demo.sh
+
+test: setup ## pass the tests
+	swift test $(SWIFT_FLAGS)
+
+check: setup lint imports test ## format, lint, imports, build without warnings, test
+
+lint: ## complain about format and style
+	swift format lint --strict --parallel --recursive $(SOURCES)
+
+imports: ## build everything; modules may import only what Package.swift says
+	swift build $(SWIFT_FLAGS) --build-tests $(IMPORT_CHECK)
+
+format: ## repair the format
+	swift format --in-place --parallel --recursive $(SOURCES)
+
+release: setup ## build the programs
+	swift build $(SWIFT_FLAGS)
+	@echo "built: $$(swift build $(SWIFT_FLAGS) --show-bin-path)"
+
+bench: ## measure index and server, with hnswlib beside them
+	@scripts/bench.sh
+
+simulate: setup ## simulate clusters for $(SECONDS) seconds
+	swift run $(SWIFT_FLAGS) grape-simulate --seconds $(SECONDS)
+
+clean: ## remove what was built; data stay
+	swift package clean
+	rm -rf .build/bench-venv

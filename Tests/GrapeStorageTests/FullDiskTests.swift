@@ -1,0 +1,190 @@
+import Foundation
+import GrapeStorage
+import Testing
+
+/// A real full disk: a small tmpfs, where this process may mount one.
+private final class SmallDisk {
+    let path: String
+
+    /// Nil where mounting is not allowed.
+    init?(mebibytes: Int) {
+        path = Scratch("disk").path
+        guard mkdir(path, 0o755) == 0 else { return nil }
+        guard mount("tmpfs", path, "tmpfs", 0, "size=\(mebibytes)m") == 0 else {
+            rmdir(path)
+            return nil
+        }
+    }
+
+    deinit {
+        umount2(path, Int32(MNT_DETACH))
+        rmdir(path)
+    }
+
+    func fill(_ name: String, mebibytes: Int) {
+        _ = FileManager.default.createFile(atPath: path + "/" + name, contents: Data(count: mebibytes << 20))
+    }
+
+    func remove(_ name: String) { unlink(path + "/" + name) }
+}
+
+/// What was acknowledged and what was refused, by number.
+private struct Ledger {
+    var acknowledged: [Int] = []
+    var refused: [Int] = []
+    var next = 0
+
+    /// One batch of ten rows, made durable in one of the two ways; returns the error.
+    mutating func turn(_ database: Database, sync: Bool, _ generator: inout SeededGenerator) throws -> StorageError? {
+        let numbers = next..<(next + 10)
+        next += 10
+        do throws(StorageError) {
+            var batch = try database.makeBatch()
+            for number in numbers { batch.put(.vectors, key: key(number), value: generator.bytes(3000)) }
+            try database.write(batch, sync: sync)
+            if !sync { try database.syncLog() }
+            acknowledged += numbers
+            return nil
+        } catch {
+            refused += numbers
+            return error
+        }
+    }
+
+    func check(_ database: Database, _ moment: String) throws {
+        let lost = try acknowledged.filter { try database.get(.vectors, key($0))?.count != 3000 }
+        #expect(lost.isEmpty, "\(moment): acknowledged and gone: \(lost.prefix(5))")
+        let present = try refused.filter { try database.get(.vectors, key($0)) != nil }
+        #expect(present.isEmpty, "\(moment): refused and there: \(present.prefix(5))")
+    }
+}
+
+@Suite(.serialized) struct FullDiskTests {
+    /// Large memtables: the log is what meets the end of the disk. Small ones: a table file is.
+    @Test(arguments: [(64, true), (64, false), (1, true), (1, false)])
+    func `a full disk refuses writes, serves reads, and recovers by itself`(writeBufferMiB: Int, sync: Bool) throws {
+        guard let disk = SmallDisk(mebibytes: 96) else {
+            print("skipped: this process may not mount a tmpfs")
+            return
+        }
+        disk.fill("filler", mebibytes: 56)
+        var options = smallOptions()
+        options.writeBufferBytes = writeBufferMiB << 20
+        options.reserveBytes = 2 << 20
+        let path = disk.path + "/store"
+        let database = try Database.open(path: path, options: options)
+        var generator = SeededGenerator(seed: 21)
+        var ledger = Ledger()
+
+        let refusals = try fillUp(database, &ledger, sync: sync, &generator)
+        #expect(refusals > 0 && database.spaceState == .full)
+        try ledger.check(database, "while full")
+        let crashImage = Scratch("image")
+        try FileManager.default.copyItem(atPath: path, toPath: crashImage.path)
+
+        disk.remove("filler")
+        var polls = 0
+        while database.checkSpace() == .full && polls < 100 {
+            usleep(50_000)
+            polls += 1
+        }
+        #expect(polls < 100 && database.backgroundError == nil, "writes did not come back")
+        let failures = try (0..<50).compactMap { _ in try ledger.turn(database, sync: sync, &generator) }
+        #expect(failures.isEmpty)
+        try ledger.check(database, "after recovery")
+        try database.close()
+        let again = try Database.open(path: path, options: options)
+        try ledger.check(again, "after a reopen")
+        try again.close()
+
+        let image = try Database.open(path: crashImage.path, options: options)
+        ledger.acknowledged.removeLast(500)
+        try ledger.check(image, "crashed while full")
+    }
+
+    /// Writes past every warning, polling as a server does, until writes fail for good. Returns the refusals.
+    private func fillUp(
+        _ database: Database, _ ledger: inout Ledger, sync: Bool, _ generator: inout SeededGenerator
+    ) throws -> Int {
+        var inARow = 0
+        var refusals = 0
+        for turn in 0..<20_000 where inARow < 30 {
+            if let error = try ledger.turn(database, sync: sync, &generator) {
+                #expect(error.isNoSpace, "\(error)")
+                #expect(database.spaceState == .full)
+                inARow += 1
+                refusals += 1
+            } else {
+                inARow = 0
+            }
+            if turn % 20 == 0 || inARow > 0 { database.checkSpace() }
+        }
+        return refusals
+    }
+
+    @Test func `writes that heed the warning never fail, and deletes bring the space back`() throws {
+        guard let disk = SmallDisk(mebibytes: 96) else {
+            print("skipped: this process may not mount a tmpfs")
+            return
+        }
+        var options = smallOptions()
+        options.writeBufferBytes = 1 << 20
+        options.reserveBytes = 3 << 20
+        options.almostFullBytes = 16 << 20
+        let database = try Database.open(path: disk.path + "/store", options: options)
+        #expect(FileManager.default.fileExists(atPath: disk.path + "/store/reserve"))
+        var generator = SeededGenerator(seed: 22)
+        var ledger = Ledger()
+        for _ in 0..<20_000 where database.checkSpace() == .ok {
+            #expect(try ledger.turn(database, sync: true, &generator) == nil)
+        }
+        #expect(database.spaceState == .almostFull)
+        try database.deleteRange(.vectors, from: key(0), to: key(ledger.next), sync: true)
+        try database.compact(.vectors)
+        for _ in 0..<100 where database.checkSpace() != .ok { usleep(20_000) }
+        #expect(database.spaceState == .ok)
+        ledger.acknowledged = []
+        let failures = try (0..<100).compactMap { _ in try ledger.turn(database, sync: true, &generator) }
+        #expect(failures.isEmpty)
+        try ledger.check(database, "after the deletes")
+    }
+
+    @Test func `the watching thread resumes writes without being asked`() throws {
+        guard let disk = SmallDisk(mebibytes: 48) else {
+            print("skipped: this process may not mount a tmpfs")
+            return
+        }
+        disk.fill("filler", mebibytes: 16)
+        var options = smallOptions()
+        options.writeBufferBytes = 1 << 20
+        let database = try Database.open(path: disk.path + "/store", options: options)
+        database.startSpaceWatch(everyMilliseconds: 20)
+        var generator = SeededGenerator(seed: 23)
+        var ledger = Ledger()
+        _ = try fillUp(database, &ledger, sync: true, &generator)
+        disk.remove("filler")
+        for _ in 0..<500 where database.spaceState == .full { usleep(20_000) }
+        #expect(database.spaceState < .full)
+        #expect(try ledger.turn(database, sync: true, &generator) == nil)
+        try ledger.check(database, "after the thread's resume")
+        try database.close()
+    }
+
+    @Test func `the state falls at its thresholds and rises with a margin`() {
+        func next(_ state: SpaceState, _ free: UInt64, stopped: Bool = false, unflushed: UInt64 = 0) -> SpaceState {
+            DiskSpace.next(
+                from: state, free: free, unflushed: unflushed, writesStopped: stopped, almostFullBytes: 100, fullBytes: 10)
+        }
+        #expect(next(.ok, 150, unflushed: 50) == .ok)
+        #expect(next(.ok, 149, unflushed: 50) == .almostFull)
+        #expect(next(.ok, 100) == .ok)
+        #expect(next(.ok, 99) == .almostFull)
+        #expect(next(.almostFull, 124) == .almostFull)
+        #expect(next(.almostFull, 125) == .ok)
+        #expect(next(.almostFull, 9) == .full)
+        #expect(next(.full, 10) == .almostFull)
+        #expect(next(.full, 124) == .almostFull)
+        #expect(next(.full, 125) == .ok)
+        #expect(next(.ok, 1000, stopped: true) == .full)
+    }
+}

@@ -2,6 +2,11 @@
 #include <rocksdb/statistics.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "CRocksDBExtras.h"
 #include "Wrappers.h"
 
@@ -34,7 +39,32 @@ uint64_t grape_options_ticker(const rocksdb_options_t *options, grape_ticker tic
     return 0;
 }
 
-void grape_resume(rocksdb_t *database, char **error) { grape_report(database->rep->Resume(), error); }
+void grape_resume(
+    rocksdb_t *database, rocksdb_column_family_handle_t *const *families, size_t family_count, char **error) {
+    std::mutex mutex;
+    std::condition_variable ended;
+    bool is_ended = false;
+    std::thread prompter([&] {
+        rocksdb::FlushOptions options;
+        options.wait = false;
+        options.allow_write_stall = true;
+        std::unique_lock<std::mutex> lock(mutex);
+        while (!ended.wait_for(lock, std::chrono::milliseconds(300), [&] { return is_ended; })) {
+            lock.unlock();
+            for (size_t index = 0; index < family_count; index++)
+                (void)database->rep->Flush(options, families[index]->rep);
+            lock.lock();
+        }
+    });
+    const rocksdb::Status status = database->rep->Resume();
+    {
+        const std::lock_guard<std::mutex> guard(mutex);
+        is_ended = true;
+    }
+    ended.notify_all();
+    prompter.join();
+    grape_report(status, error);
+}
 
 void grape_compact_range(
     rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *from, size_t from_count, const char *to,

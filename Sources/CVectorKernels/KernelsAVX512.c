@@ -15,33 +15,24 @@ TARGET static inline __m512 manhattan_step(__m512 sum, __m512 a, __m512 b) {
     return _mm512_add_ps(sum, _mm512_abs_ps(_mm512_sub_ps(a, b)));
 }
 
-// While one vector is summed, every line of the next is asked for: the lines are the cost, not the arithmetic.
 #define FLOAT_KERNEL(NAME, STEP, SIGN)                                                                                 \
     TARGET static void NAME(                                                                                           \
         const grape_query *query, const uint32_t *ordinals, size_t count, float *distances) {                          \
         const float *q = query->query;                                                                                 \
         const size_t length = query->length, whole = length & ~(size_t)63;                                             \
-        if (count == 0) return;                                                                                        \
-        const float *next = (const float *)grape_slot(query, ordinals[0]);                                             \
+        grape_prefetch_first_vectors(query, ordinals, count);                                                          \
         for (size_t i = 0; i < count; i += 1) {                                                                        \
-            const float *x = next;                                                                                     \
-            next = (const float *)grape_slot(query, ordinals[i + 1 < count ? i + 1 : i]);                              \
+            grape_prefetch_vector(query, ordinals, i + GRAPE_VECTOR_LOOKAHEAD, count);                                 \
+            const float *x = (const float *)grape_slot(query, ordinals[i]);                                            \
             __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;                                                \
             size_t d = 0;                                                                                              \
             for (; d < whole; d += 64) {                                                                               \
-                __builtin_prefetch(next + d, 0, 3);                                                                    \
-                __builtin_prefetch(next + d + 16, 0, 3);                                                               \
-                __builtin_prefetch(next + d + 32, 0, 3);                                                               \
-                __builtin_prefetch(next + d + 48, 0, 3);                                                               \
                 s0 = STEP(s0, _mm512_load_ps(q + d), _mm512_load_ps(x + d));                                           \
                 s1 = STEP(s1, _mm512_load_ps(q + d + 16), _mm512_load_ps(x + d + 16));                                 \
                 s2 = STEP(s2, _mm512_load_ps(q + d + 32), _mm512_load_ps(x + d + 32));                                 \
                 s3 = STEP(s3, _mm512_load_ps(q + d + 48), _mm512_load_ps(x + d + 48));                                 \
             }                                                                                                          \
-            for (; d < length; d += 16) {                                                                              \
-                __builtin_prefetch(next + d, 0, 3);                                                                    \
-                s0 = STEP(s0, _mm512_load_ps(q + d), _mm512_load_ps(x + d));                                           \
-            }                                                                                                          \
+            for (; d < length; d += 16) s0 = STEP(s0, _mm512_load_ps(q + d), _mm512_load_ps(x + d));                   \
             float sum = _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));             \
             distances[i] = grape_finite(SIGN sum);                                                                     \
         }                                                                                                              \

@@ -57,7 +57,7 @@ package enum MessageKind: UInt8, Sendable, CaseIterable {
 /// * `append`: `logTerm`/`index` name the entry before `entries`; `commit` is the leader's commit index.
 /// * `appendResponse`: `index` is the last index acknowledged, or, with `reject`, the index refused;
 ///   `rejectHint`/`logTerm` say where the logs may still agree.
-/// * `vote`, `preVote`: `logTerm`/`index` name the candidate's last entry; `isTransfer` when the old leader asked for it.
+/// * `vote`, `preVote`: `logTerm`/`index` name the candidate's last entry; `isTransfer` when the old leader asked.
 /// * `heartbeat` and its response: `commit`; `context` is the position of the newest read the round covers (0: none).
 /// * `readIndex` and its response: `context` is the reader's `ReadContext`; the response's `index` is the read index.
 /// * `storageAppend`: `entries`, `snapshot` and `hardState` must be durable before `responses` are delivered.

@@ -4,8 +4,8 @@ package enum VoteResult: Sendable, Hashable {
     case won
 }
 
-/// Decisions of one majority, and of two at once while a configuration is joint. An empty majority agrees to everything,
-/// so that one empty half makes a joint decision that of the other half.
+/// Decisions of one majority, and of two at once while a configuration is joint. An empty majority agrees to
+/// everything, so that one empty half makes a joint decision that of the other half.
 package enum Quorum {
     /// The largest index that a majority of `voters` has acknowledged; nil (no bound) for an empty majority.
     ///

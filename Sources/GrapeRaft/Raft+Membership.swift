@@ -27,8 +27,8 @@ extension Raft {
 
     /// Puts a committed change into force. Called by whoever applies entries, when it comes to this one.
     ///
-    /// A change that does not apply throws and leaves everything as it is, on every replica alike: the entry then counts
-    /// as empty.
+    /// A change that does not apply throws and leaves everything as it is, on every replica alike: the entry then
+    /// counts as empty.
     package mutating func applyConfChange(_ change: ConfChange) throws(RaftError) -> ConfState {
         if let stopReason { throw .stopped(stopReason) }
         let changed: ReplicaTable

@@ -1,5 +1,5 @@
-/// Linearizable reads without log entries (thesis 6.4): the leader notes its commit index, confirms by a heartbeat round
-/// that it still leads, and answers.
+/// Linearizable reads without log entries (thesis 6.4): the leader notes its commit index, confirms by a heartbeat
+/// round that it still leads, and answers.
 extension Raft {
     /// Asks for a read index. The answer comes in `Ready.readStates`; it may be lost with a message or a leader, so the
     /// reader asks again under a new context.

@@ -127,7 +127,7 @@ extension Raft {
         }
     }
 
-    /// Section 5.3: the leader backs up and tries again. Of the follower's hint it skips what cannot match by its own log.
+    /// Section 5.3: the leader backs up and tries again, skipping what by its own log cannot match.
     private mutating func handleRejection(_ message: Message, _ slot: Int) throws(RaftError) {
         var hint = message.rejectHint
         if message.logTerm != .zero {

@@ -4,8 +4,8 @@
 extension Raft {
     /// Takes a message from another replica or from a storage thread of this node.
     ///
-    /// The transport must refuse kinds that are `isLocal`, and senders that are this replica or a local thread: the core
-    /// cannot tell a forged completion from a true one.
+    /// The transport must refuse kinds that are `isLocal`, and senders that are this replica or a local thread: the
+    /// core cannot tell a forged completion from a true one.
     package mutating func step(_ message: Message) throws(RaftError) {
         if let stopReason { throw .stopped(stopReason) }
         try check(message)
@@ -55,16 +55,15 @@ extension Raft {
     private mutating func meetLowerTerm(_ message: Message) throws(RaftError) {
         switch message.kind {
         case .heartbeat, .append:
-            // A leader left behind does not learn of the higher term by itself where votes are refused or not asked for;
-            // the answer tells it.
+            // Where votes are refused or not asked for, nothing else tells a leader left behind of the higher term.
             if configuration.checkQuorum || configuration.preVote {
                 send(Message(.appendResponse, to: message.from))
             }
         case .preVote:
             send(Message(.preVoteResponse, to: message.from, term: term, reject: true))
         case .storageAppendResponse:
-            // Entries of an earlier term may have been replaced by a write that is still under way, so they do not count
-            // as stable. A snapshot is committed, whatever the term.
+            // Entries of an earlier term may have been replaced by a write that is still under way, so they do not
+            // count as stable. A snapshot is committed, whatever the term.
             if let snapshot = message.snapshot { try applied(snapshot) }
         default:
             break

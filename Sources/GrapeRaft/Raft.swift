@@ -34,7 +34,8 @@ package struct Raft<Storage: RaftStorage> {
 
     // Leader only.
     var transferee = ReplicaID.none
-    /// No configuration change is accepted before this index is applied. Invariant: at or past the newest change in the log.
+    /// No configuration change is accepted before this index is applied.
+    /// Invariant: at or past the newest change in the log.
     var pendingConfIndex = LogIndex.zero
     /// Payload bytes proposed and not yet applied; at most the truth, never more.
     var uncommittedBytes: UInt64 = 0

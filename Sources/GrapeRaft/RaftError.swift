@@ -17,7 +17,7 @@ package enum RaftError: Error, Hashable {
 
 /// Why a replica stopped for good. The first reason stays.
 package enum StopReason: Hashable, Sendable {
-    /// The leader counts entries as committed that this replica does not have: its log was lost after it acknowledged them.
+    /// The leader counts entries as committed that this replica lacks: it lost its log after acknowledging them.
     case commitBeyondLog(commit: LogIndex, lastIndex: LogIndex)
     /// An append from a legitimate leader contradicts an entry that is committed here.
     case committedEntryConflict(index: LogIndex, committed: LogIndex)

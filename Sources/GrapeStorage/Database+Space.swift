@@ -27,7 +27,10 @@ extension Database {
         try enter()
         defer { leave() }
         guard grape_monitor_has_error(handles.settings.monitor) != 0 else { return }
-        try StorageError.check(at: .init(path: path)) { grape_resume(handles.database, &$0) }
+        let families = ColumnFamily.allCases.map { Optional(handles.handle($0)) }
+        try StorageError.check(at: .init(path: path)) {
+            grape_resume(handles.database, families, families.count, &$0)
+        }
     }
 
     package var freeSpaceBytes: UInt64 {

@@ -2,17 +2,17 @@ import Testing
 
 @Suite(.serialized) struct AccessTests {
     private func withKeys(_ body: (TestServer) async throws -> Void) async throws {
-        try await TestServer.with {
+        try await TestServer.with(configure: {
             $0.auth.enabled = true
             $0.auth.apiKeys = ["full-key", "second"]
             $0.auth.readonlyKeys = ["read-key"]
-        } body: { try await body($0) }
+        }) { try await body($0) }
     }
 
     private let point = #"{"id":1,"vector":[1,2]}"#
 
     @Test func withoutAKeyOnlyTheOpenPathsAnswer() async throws {
-        try await withKeys { server in
+        try await withKeys { (server) async throws in
             for path in ["/", "/health", "/livez", "/readyz"] {
                 #expect(try await server.call("GET", path).status == 200, "\(path)")
             }
@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func wrongKeysAreRefused() async throws {
-        try await withKeys { server in
+        try await withKeys { (server) async throws in
             for key in ["", "full-ke", "full-keyy", "FULL-KEY", "read-key,full-key", "second\u{20}x", "\u{e9}"] {
                 let answer = try await server.call("GET", "/stats", headers: ["api-key": key])
                 #expect(answer.status == 401, "\(key)")
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func aFullKeyMayDoEverything() async throws {
-        try await withKeys { server in
+        try await withKeys { (server) async throws in
             for headers in [["api-key": "full-key"], ["Authorization": "Bearer second"], ["authorization": "bearer full-key"]] {
                 #expect(try await server.call("POST", "/vectors", point, headers: headers).status == 200)
                 #expect(try await server.call("GET", "/vectors/1", headers: headers).status == 200)
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test func aReadOnlyKeyReadsAndSearches() async throws {
-        try await withKeys { server in
+        try await withKeys { (server) async throws in
             let full = ["api-key": "full-key"]
             let read = ["api-key": "read-key"]
             #expect(try await server.call("POST", "/vectors", point, headers: full).status == 200)

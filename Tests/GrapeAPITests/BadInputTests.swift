@@ -31,9 +31,9 @@ import Testing
 
     /// Wrong as the body of any call that has one.
     static let notObjects: [(String, String)] = [
-        ("", "body"), ("{", ""), ("not json", ""), (#"{"a":1}}"#, ""), ("[]", "object"), ("3", "object"),
-        ("null", "object"), (#""text""#, "object"), (deep, ""), (#"{"a":\#(deep)}"#, ""), ("{\"a\":\"\u{1}\"}", ""),
-        ("{} {}", ""), ("{'a':1}", ""), (#"{"vector":[NaN]}"#, ""),
+        ("", "body"), ("{", "invalid JSON"), ("not json", "invalid JSON"), (#"{"a":1}}"#, "invalid JSON"), ("[]", "object"), ("3", "object"),
+        ("null", "object"), (#""text""#, "object"), (deep, "invalid JSON"), (#"{"a":\#(deep)}"#, "invalid JSON"), ("{\"a\":\"\u{1}\"}", "invalid JSON"),
+        ("{} {}", "invalid JSON"), ("{'a':1}", "invalid JSON"), (#"{"vector":[NaN]}"#, "invalid JSON"),
     ]
 
     static let bodies = [
@@ -163,7 +163,7 @@ import Testing
     }
 
     @Test func everyMistakeIsNamedAndChangesNothing() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let first = try await server.call("POST", "/vectors", #"{"id":"first","vector":[1,2,3]}"#)
             #expect(first.status == 200)
             for test in Self.all {
@@ -171,7 +171,7 @@ import Testing
                 #expect(answer.status == test.status, "\(test): \(answer.status) \(answer.text.prefix(300))")
                 #expect(answer.errorCode == test.code, "\(test): \(answer.text.prefix(300))")
                 let message = try #require(answer.errorMessage, "\(test): \(answer.text.prefix(300))")
-                for word in test.words { #expect(message.contains(word), "\(test): \(message)") }
+                for word in test.words where !word.isEmpty { #expect(message.contains(word), "\(test): \(message)") }
                 #expect(message.utf8.count < 1_000, "\(test): a long message")
                 #expect(answer.headers["content-type"] == "application/json", "\(test)")
             }
@@ -183,7 +183,7 @@ import Testing
     }
 
     @Test func aMistakeBeforeTheFirstWriteMakesNoCollection() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             for body in [#"{"id":1,"vector":[0,0]}"#, #"{"id":1,"vector":[]}"#, #"{"id":"","vector":[1]}"#] {
                 #expect(try await server.call("POST", "/vectors", body).status == 400)
             }
@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test func aWrongMethodIsToldTheRightOnes() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             #expect(try await server.call("POST", "/health", "").headers["allow"] == "GET, HEAD")
             #expect(try await server.call("GET", "/vectors").headers["allow"] == "POST")
             #expect(try await server.call("PUT", "/vectors/search", "").headers["allow"] == "GET, HEAD, POST, DELETE")
@@ -203,7 +203,7 @@ import Testing
     }
 
     @Test func anIdempotencyKeyHasItsBounds() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let body = #"{"id":1,"vector":[1,2]}"#
             let long = String(repeating: "k", count: 300)
             #expect(try await server.call("POST", "/vectors", body, headers: ["Idempotency-Key": long]).status == 400)
@@ -213,11 +213,11 @@ import Testing
     }
 
     @Test func sizesAreBounded() async throws {
-        try await TestServer.with {
+        try await TestServer.with(configure: {
             $0.connections.bodyBytesMax = 100_000
             $0.limits.maxBatchSize = 3
             $0.limits.maxPayloadBytes = 1_000
-        } body: { server in
+        }) { (server) async throws in
             let point = #"{"id":1,"vector":[1,2]}"#
             let four = [point, point, point, point].joined(separator: ",")
             let batch = try await server.call("POST", "/vectors/batch", #"{"vectors":[\#(four)]}"#)

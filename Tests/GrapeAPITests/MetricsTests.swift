@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func requestsAreCountedAndScrapesAreNot() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             _ = try await server.call("POST", "/vectors", #"{"id":1,"vector":[1,2]}"#)
             _ = try await server.call("POST", "/vectors/search", #"{"vector":[1,2]}"#)
             _ = try await server.call("POST", "/vectors/search/batch", #"{"searches":[{"vector":[1,2]},{"vector":[2,2]}]}"#)
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test func everyNameOfOneNodeIsThere() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             _ = try await server.call("POST", "/vectors", #"{"id":1,"vector":[1,2]}"#)
             let text = try await scrape(server)
             for name in [
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func aNodeThatIsNotOpenIsDown() async throws {
-        try await TestServer.with(opensNode: false) { server in
+        try await TestServer.with(opensNode: false) { (server) async throws in
             #expect(value("grape_node_up", in: try await scrape(server)) == 0)
         }
     }
@@ -84,7 +84,7 @@ import Testing
             print("skipped: promtool (Debian package prometheus) is not installed")
             return
         }
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             _ = try await server.call("POST", "/vectors", #"{"id":1,"vector":[1,2]}"#)
             _ = try await server.call("POST", "/vectors/search", #"{"vector":[1,2]}"#)
             let text = try await scrape(server)

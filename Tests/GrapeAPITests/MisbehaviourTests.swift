@@ -17,15 +17,15 @@ import Testing
     }
 
     private func impatient(_ body: (TestServer) async throws -> Void) async throws {
-        try await TestServer.with {
+        try await TestServer.with(configure: {
             $0.connections.requestTimeout = .milliseconds(400)
             $0.connections.idleTimeout = .milliseconds(600)
             $0.connections.lingerTimeout = .milliseconds(300)
-        } body: { try await body($0) }
+        }) { try await body($0) }
     }
 
     @Test func aHeadThatNeverEndsIsAnsweredWith408() async throws {
-        try await impatient { server in
+        try await impatient { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             try await connection.send("GET /health HTTP/1.1\r\nHost:")
             let answer = try await connection.response()
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func aHeadThatTricklesIsAnsweredWith408() async throws {
-        try await impatient { server in
+        try await impatient { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             let clock = ContinuousClock()
             let start = clock.now
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func aBodyThatNeverComesIsAnsweredWith408AndWritesNothing() async throws {
-        try await impatient { server in
+        try await impatient { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             try await connection.send(post(point, length: point.utf8.count + 1))
             #expect(try await connection.response().status == 408)
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func aConnectionThatSaysNothingIsClosed() async throws {
-        try await impatient { server in
+        try await impatient { (server) async throws in
             let silent = try await RawConnection.open(port: server.port)
             #expect(await silent.untilClosed() == "")
             let kept = try await RawConnection.open(port: server.port)
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func bytesBeyondTheContentLengthAreNoPartOfTheRequest() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             try await connection.send(post(point + "junk here\r\n\r\n", length: point.utf8.count))
             #expect(try await connection.response().status == 200)
@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func aClientThatLeavesInTheMiddleChangesNothing() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             for cut in [1, 20, 60, 75] {
                 let connection = try await RawConnection.open(port: server.port)
                 try await connection.send(Array(post(point).utf8.prefix(cut)))
@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func aHalfClosedRequestIsRefusedAndAHalfClosedClientStillGetsItsAnswer() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let cut = try await RawConnection.open(port: server.port)
             try await cut.send(post(point, length: 500))
             try await cut.finish()
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func chunkedBodiesAreRead() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             let head = "POST /vectors HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
             try await connection.send(head)
@@ -134,7 +134,7 @@ import Testing
     }
 
     @Test func aChunkedBodyIsBoundedAsWell() async throws {
-        try await TestServer.with { $0.connections.bodyBytesMax = 10_000 } body: { server in
+        try await TestServer.with(configure: { $0.connections.bodyBytesMax = 10_000 }) { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             try await connection.send("POST /vectors HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
             for _ in 0..<20 { try await connection.send("400\r\n\(String(repeating: " ", count: 1_024))\r\n") }
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             let read = "GET /vectors/1 HTTP/1.1\r\nHost: t\r\n\r\n"
             let delete = "DELETE /vectors/1 HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -157,7 +157,7 @@ import Testing
     }
 
     @Test func thousandsOfPipelinedRequestsAreAnswered() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             let one = "GET /livez HTTP/1.1\r\nHost:t\r\n\r\n"
             // A call first, so that what follows is held back and taken in one go.
@@ -170,7 +170,7 @@ import Testing
     }
 
     @Test func aWordBeforeTheBodyIsGivenToThoseWhoWaitForIt() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             let head = "Host: t\r\nExpect: 100-continue\r\nContent-Length: \(point.utf8.count)\r\n\r\n"
             try await connection.send("POST /vectors HTTP/1.1\r\n" + head)
@@ -184,7 +184,7 @@ import Testing
     }
 
     @Test func aBodyAnnouncedTooLargeIsRefusedBeforeItComes() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             try await connection.send(post("", length: 33_554_433))
             let answer = try await connection.response()
@@ -194,7 +194,7 @@ import Testing
     }
 
     @Test func whatIsNotHTTPIsRefusedInTheErrorForm() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let long = String(repeating: "x", count: 70_000)
             let many = (0..<200).map { "h\($0): v\r\n" }.joined()
             for (request, status) in [
@@ -224,7 +224,7 @@ import Testing
     }
 
     @Test func oldClientsAndOnesThatWantAnotherProtocolAreServed() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let old = try await RawConnection.open(port: server.port)
             try await old.send("GET /health HTTP/1.0\r\n\r\n")
             #expect(try await old.response().status == 200)
@@ -243,10 +243,10 @@ import Testing
     }
 
     @Test func connectionsBeyondTheBoundMayAskForHealthOnly() async throws {
-        try await TestServer.with {
+        try await TestServer.with(configure: {
             $0.connections.connectionsMax = 20
             $0.connections.reservedConnections = 5
-        } body: { server in
+        }) { (server) async throws in
             var held: [RawConnection] = []
             for _ in 0..<20 {
                 let connection = try await RawConnection.open(port: server.port)
@@ -272,7 +272,7 @@ import Testing
     }
 
     @Test func thousandsOfIdleConnectionsLeaveRoomForWork() async throws {
-        try await TestServer.with { $0.connections.connectionsMax = 3_000 } body: { server in
+        try await TestServer.with(configure: { $0.connections.connectionsMax = 3_000 }) { (server) async throws in
             var idle: [RawConnection] = []
             for _ in 0..<400 { idle.append(try await RawConnection.open(port: server.port)) }
             #expect(try await server.call("POST", "/vectors", point).status == 200)

@@ -3,7 +3,7 @@ import Testing
 
 @Suite(.serialized) struct RoundTripTests {
     @Test func aPointComesBackAsItWasWritten() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let written = try await server.call(
                 "POST", "/vectors", #"{"id":"doc-1","vector":[0.1,0.25,-3],"payload":{"title":"集群","n":9007199254740993}}"#)
             #expect(written.status == 200)
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func idsComeBackInTheFormInWhichTheyWereWritten() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             for (written, path) in [
                 ("7", "7"), ("18446744073709551615", "18446744073709551615"), (#""007""#, "007"),
                 (#""A8098C1A-F86E-11DA-BD1A-00112444BE1E""#, "a8098c1a-f86e-11da-bd1a-00112444be1e"),
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func aSearchFindsTheNearestFirst() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let batch = #"""
                 {"vectors":[{"id":1,"vector":[1,0],"payload":{"c":"x"}},{"id":2,"vector":[1,0.5],"payload":{"c":"y"}},
                 {"id":3,"vector":[0,1]}, {"id":1,"vector":[1,0.001],"payload":{"c":"z"}}]}
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func collectionsAreMadeFilledAndDroppedByName() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let made = try await server.call(
                 "PUT", "/collections/books", #"{"vectors":{"size":2,"distance":"Euclid","hnsw_config":{"m":8}}}"#)
             #expect(made.status == 200)
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func namedVectorsAreWrittenReadAndSearchedByName() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let made = try await server.call(
                 "PUT", "/collections/n",
                 #"{"vectors":{"a":{"size":2,"distance":"Dot"},"b":{"size":3,"distance":"Manhattan"}}}"#)
@@ -113,7 +113,7 @@ import Testing
     }
 
     @Test func theClusterCallsAnswerForAClusterOfOne() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let info = try await server.call("GET", "/cluster/info").json()
             #expect(info["status"] == "healthy")
             #expect(info["leader"] == "node-1")
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func healthAndStatisticsAreComplete() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             #expect(try await server.call("GET", "/health").json()["status"] == "ok")
             #expect(try await server.call("GET", "/livez").text == "ok\n")
             #expect(try await server.call("GET", "/readyz").text == "ok\n")

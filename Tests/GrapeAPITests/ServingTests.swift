@@ -10,7 +10,7 @@ import Testing
 /// Starting, stopping, and calls that take too long.
 @Suite(.serialized) struct ServingTests {
     @Test func beforeTheNodeIsOpenOnlyLifeIsAnswered() async throws {
-        try await TestServer.with(opensNode: false) { server in
+        try await TestServer.with(opensNode: false) { (server) async throws in
             #expect(try await server.call("GET", "/livez").status == 200)
             for path in ["/health", "/readyz", "/stats", "/vectors/1"] {
                 let answer = try await server.call("GET", path)
@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func aStoppingServerSaysSoToWhoeverIsStillConnected() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             try await connection.send("GET /health HTTP/1.1\r\n")
             // Only a request that is known to be under way keeps its connection.
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func aPortInUseIsNamed() async throws {
-        try await TestServer.with { server in
+        try await TestServer.with { (server) async throws in
             var options = APIOptions()
             options.restPort = server.port
             let second = RESTServer(
@@ -116,7 +116,7 @@ import Testing
     private let slow = "POST /slow HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc"
 
     @Test func aCallThatTakesTooLongIsGivenUpWithItsCounts() async throws {
-        try await withSlowService(timeout: .milliseconds(200)) { service, load, port, _ in
+        try await withSlowService(timeout: .milliseconds(200)) { (service, load, port, _) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
             let answer = try await connection.response()
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func aClientThatLeavesLeavesNothingBehind() async throws {
-        try await withSlowService(timeout: .seconds(10)) { service, load, port, _ in
+        try await withSlowService(timeout: .seconds(10)) { (service, load, port, _) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
             for _ in 0..<500 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
@@ -142,7 +142,7 @@ import Testing
     }
 
     @Test func aStopLetsACallUnderWayEnd() async throws {
-        try await withSlowService(timeout: .seconds(10)) { service, load, port, group in
+        try await withSlowService(timeout: .seconds(10)) { (service, load, port, group) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
             for _ in 0..<500 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
@@ -159,7 +159,7 @@ import Testing
     @Test func aStopDoesNotWaitForEver() async throws {
         let clock = ContinuousClock()
         let start = clock.now
-        try await withSlowService(timeout: .seconds(10)) { _, load, port, group in
+        try await withSlowService(timeout: .seconds(10)) { (_, load, port, group) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
             for _ in 0..<500 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }

@@ -29,9 +29,12 @@ final class TestServer: Sendable {
     }
 
     /// Runs `body` with a server that is stopped afterwards.
+    static func with(opensNode: Bool = true, body: (TestServer) async throws -> Void) async throws {
+        try await with(configure: { _ in }, opensNode: opensNode, body: body)
+    }
+
     static func with(
-        opensNode: Bool = true, configure: (inout APIOptions) -> Void = { _ in },
-        body: (TestServer) async throws -> Void
+        configure: (inout APIOptions) -> Void, opensNode: Bool = true, body: (TestServer) async throws -> Void
     ) async throws {
         let server = try await start(opensNode: opensNode, configure: configure)
         do {

@@ -79,7 +79,7 @@ struct DamageTests {
                 refused += 1
                 continue
             }
-            let found = try Record(answer: HTTPAnswerContent(status: 200, text: answer.text), id: record.id)
+            let found = try Record(answer: answer, id: record.id)
             #expect(found == record)
         }
         #expect(refused == 0 || server.logText.contains(file.lastPathComponent), "not named\n\(server.logEnd)")

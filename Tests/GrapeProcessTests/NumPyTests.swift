@@ -22,7 +22,7 @@ struct NumPyTests {
         let bytes = file(version: version, "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 7), }")
         let header = try NumPyHeader(bytes, name: "x.npy")
         #expect(header.element == .float32)
-        #expect([header.rows, header.columns, header.dataOffset] == [3, 7, bytes.count])
+        #expect((header.rows, header.columns, header.dataOffset) == (3, 7, bytes.count))
     }
 
     @Test(
@@ -81,7 +81,8 @@ struct NumPyTests {
             #expect(block.firstRow == rows.count)
             rows += (0..<block.rows).map { block.row($0).first ?? 0 }
         }
-        #expect(rows == (0..<10).map { 1 + Float($0) / 1_024 })
+        let expected: [Float] = (0..<10).map { 1 + Float($0) / 1_024 }
+        #expect(rows == expected)
 
         (data[4 * 7], data[4 * 7 + 1]) = (0, 0x7c)
         let infinite = try written(file("{'descr': '<f2', 'fortran_order': False, 'shape': (10, 2), }", data: data))
@@ -96,7 +97,7 @@ struct NumPyTests {
     func normalising() throws {
         var block = VectorBlock(firstRow: 40, columns: 2, values: [3, 4, 0, -2])
         try block.normalise(name: "x.npy")
-        #expect(block.values == [0.6, 0.8, 0, -1])
+        #expect(block.values == [0.6, 0.8, 0, -1] as [Float])
         var zero = VectorBlock(firstRow: 40, columns: 2, values: [3, 4, 0, 0])
         let failure = #expect(throws: BenchFailure.self) { try zero.normalise(name: "x.npy") }
         #expect(failure?.description.contains("row 41") == true)

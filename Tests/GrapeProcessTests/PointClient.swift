@@ -80,7 +80,7 @@ extension PointClient {
     mutating func settle(over connection: HTTPConnection) async throws {
         for id in ledger.ids {
             let answer = try await connection.exchange(HTTPRequest(.GET, "/vectors/\(id)"))
-            let record = try Record(answer: HTTPAnswerContent(status: answer.status, text: answer.text), id: id)
+            let record = try Record(answer: answer, id: id)
             try ledger.settle(id, found: record?.version)
         }
     }

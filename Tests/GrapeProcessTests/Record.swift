@@ -1,3 +1,4 @@
+import GrapeBench
 import GrapeModel
 import GrapeTestKit
 
@@ -42,15 +43,15 @@ struct Record: Hashable, Sendable {
     /// The record that an answer of GET holds: nil for 404.
     ///
     /// - Throws: if the answer is neither, or vector and payload are not one version's, whole and unchanged.
-    init?(answer: HTTPAnswerContent, id: Int) throws {
+    init?(answer: HTTPAnswer, id: Int) throws {
         if answer.status == 404 { return nil }
         guard answer.status == 200 else { throw Mismatch("point \(id): \(answer.status) \(answer.text)") }
-        let document = try JSONDocument(parsing: Array(answer.text.utf8))
+        let document = try JSONDocument(parsing: answer.bytes)
         guard let version = document.root.field("payload")?.field("version")?.int64 else {
             throw Mismatch("point \(id) has lost its payload: \(answer.text)")
         }
         self.init(id: id, version: Int(version))
-        guard document.root.field("payload")?.value == payload else {
+        guard document.root.field("payload").map({ JSONValue($0) }) == payload else {
             throw Mismatch("point \(id): payload \(answer.text), expected version \(version)'s")
         }
         guard let found = try document.root.field("vector")?.floats(name: "vector"), found == vector else {
@@ -67,9 +68,4 @@ struct Record: Hashable, Sendable {
         let description: String
         init(_ description: String) { self.description = description }
     }
-}
-
-struct HTTPAnswerContent {
-    let status: Int
-    let text: String
 }

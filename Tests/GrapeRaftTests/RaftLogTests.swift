@@ -105,7 +105,7 @@ struct RaftLogTests {
             let found = try twin.log.term(at: index)
             #expect(
                 found == expected,
-                "at \(index.rawValue) of \(twin.last.rawValue), first \(first.rawValue), unstable from \(twin.log.unstable.start.rawValue)"
+                "at \(index.rawValue) of \(twin.last.rawValue), first \(first.rawValue)"
             )
         }
         let start = LogIndex(1 + random.number(twin.last.rawValue + 1))

@@ -58,7 +58,12 @@ uint64_t grape_options_ticker(const rocksdb_options_t *options, grape_ticker tic
 // MARK: Operations
 
 // Reopens writes after a background error whose cause is gone.
-void grape_resume(rocksdb_t *database, char **error);
+//
+// RocksDB's `Resume` waits for a flush of every family, and can wait for ever: a flush request left over from before
+// the error stands for its family in the queue, but only covers older memtables, and nothing asks for the rest. So
+// while it waits, this asks for flushes of `families` again, some times a second; also a flush that fails ends the wait.
+void grape_resume(
+    rocksdb_t *database, rocksdb_column_family_handle_t *const *families, size_t family_count, char **error);
 // `rocksdb_compact_range_cf` drops its status; this one reports it. Null keys stand for the ends. `bottommost` also
 // rewrites the last level.
 void grape_compact_range(

@@ -101,9 +101,9 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
-            if state.stop() { context.close(promise: nil) }
+            if state.stop() == .close { context.close(promise: nil) }
         } else if event as? ChannelEvent == .inputClosed {
-            if state.inputClosed() { context.close(promise: nil) }
+            if state.inputClosed() == .close { context.close(promise: nil) }
         } else {
             context.fireUserInboundEventTriggered(event)
         }

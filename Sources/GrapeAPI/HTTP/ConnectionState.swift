@@ -24,6 +24,13 @@ package struct ConnectionState {
         case giveUpCall
     }
 
+    /// What a connection does that is to end.
+    package enum EndAction: Equatable {
+        case close
+        /// A request is under way: its answer is the last.
+        case answerFirst
+    }
+
     package enum WrittenAction: Equatable {
         case nextRequest
         case linger
@@ -93,20 +100,20 @@ package struct ConnectionState {
         return .nextRequest
     }
 
-    /// The client will send no more. -> whether the connection can be closed at once.
-    package mutating func inputClosed() -> Bool {
+    /// The client will send no more.
+    package mutating func inputClosed() -> EndAction {
         isInputClosed = true
-        if holdsParts { return false }
+        if holdsParts { return .answerFirst }
         phase = .closed
-        return true
+        return .close
     }
 
-    /// The server takes no more requests. -> whether the connection can be closed at once.
-    package mutating func stop() -> Bool {
+    /// The server takes no more requests.
+    package mutating func stop() -> EndAction {
         isStopping = true
-        guard phase == .idle else { return false }
+        guard phase == .idle else { return .answerFirst }
         phase = .closed
-        return true
+        return .close
     }
 
     package mutating func closed() { phase = .closed }

@@ -1,8 +1,8 @@
 import GrapeRaft
 import Testing
 
-/// Sentences of "In Search of an Understandable Consensus Algorithm (Extended Version)", sections 5.1 and 5.2, each held
-/// against a replica.
+/// Sentences of "In Search of an Understandable Consensus Algorithm (Extended Version)", sections 5.1 and 5.2, each
+/// held against a replica.
 @Suite("The paper, elections")
 struct ElectionPaperTests {
     private let two = ReplicaID(2)
@@ -76,9 +76,9 @@ struct ElectionPaperTests {
         }
     }
 
-    @Test(
-        "5.2: \"If a follower receives no communication over a period of time called the election timeout\" it starts an election"
-    )
+    /// 5.2: "If a follower receives no communication over a period of time called the election timeout" it starts an
+    /// election
+    @Test("5.2: silence for an election timeout starts an election")
     func silenceStartsElection() throws {
         let replica = try Replica.fresh()
         replica.raft.setElectionTimeout(12)
@@ -93,9 +93,9 @@ struct ElectionPaperTests {
         #expect(replica.raft.status.role == .candidate)
     }
 
-    @Test(
-        "5.2: \"To begin an election, a follower increments its current term and transitions to candidate state. It then votes for itself and issues RequestVote RPCs in parallel to each of the other servers\""
-    )
+    /// 5.2: "To begin an election, a follower increments its current term and transitions to candidate state. It then
+    /// votes for itself and issues RequestVote RPCs in parallel to each of the other servers"
+    @Test("5.2: a candidate raises its term, votes for itself and asks everyone")
     func electionBegins() throws {
         let replica = try Replica.holding(terms: [1, 2])
         try replica.raft.campaign()
@@ -110,9 +110,9 @@ struct ElectionPaperTests {
         }
     }
 
-    @Test(
-        "5.2: \"A candidate wins an election if it receives votes from a majority of the servers in the full cluster for the same term\""
-    )
+    /// 5.2: "A candidate wins an election if it receives votes from a majority of the servers in the full cluster for
+    /// the same term"
+    @Test("5.2: a majority for the same term wins")
     func majorityWins() throws {
         for size in [1, 3, 5, 7] as [UInt64] {
             for granted in 0..<size {

@@ -8,9 +8,9 @@ struct MembershipPaperTests {
     private let three = ReplicaID(3)
     private let four = ReplicaID(4)
 
-    @Test(
-        "6: \"if a server receives a RequestVote RPC within the minimum election timeout of hearing from a current leader, it does not update its term or grant its vote\""
-    )
+    /// 6: "if a server receives a RequestVote RPC within the minimum election timeout of hearing from a current leader,
+    /// it does not update its term or grant its vote"
+    @Test("6: while a leader is fresh no vote is given")
     func freshLeaderIsProtected() throws {
         let replica = try Replica.fresh { $0.checkQuorum = true }
         try replica.hear(Message(.heartbeat, from: two, term: Term(1)))
@@ -27,9 +27,9 @@ struct MembershipPaperTests {
         #expect(try replica.hear(transfer).map(\.reject) == [false], "the leader itself asked for it")
     }
 
-    @Test(
-        "6: new servers \"join the cluster as non-voting members (the leader replicates log entries to them, but they are not considered for majorities)\""
-    )
+    /// 6: new servers "join the cluster as non-voting members (the leader replicates log entries to them, but they are
+    /// not considered for majorities)"
+    @Test("6: learners are replicated to and do not count")
     func learnersDoNotCount() throws {
         let replica = try Replica.fresh()
         try replica.elect()
@@ -46,9 +46,9 @@ struct MembershipPaperTests {
         #expect(replica.raft.status.commit == LogIndex(5))
     }
 
-    @Test(
-        "6: \"Agreement (for elections and entry commitment) requires separate majorities from both the old and new configurations\""
-    )
+    /// 6: "Agreement (for elections and entry commitment) requires separate majorities from both the old and new
+    /// configurations"
+    @Test("6: a joint configuration needs both majorities")
     func jointMajorities() throws {
         let replica = try Replica.fresh()
         try replica.elect()
@@ -67,6 +67,25 @@ struct MembershipPaperTests {
         #expect(replica.raft.status.commit == LogIndex(4), "a majority of the old configuration is not enough")
         _ = try replica.acknowledge(4, 5)
         #expect(replica.raft.status.commit == LogIndex(5))
+        try replica.raft.propose([2])
+        try replica.drain()
+        _ = try replica.acknowledge(4, 6)
+        _ = try replica.acknowledge(5, 6)
+        #expect(replica.raft.status.commit == LogIndex(5), "nor is one of the new configuration")
+        _ = try replica.acknowledge(3, 6)
+        #expect(replica.raft.status.commit == LogIndex(6))
+        try jointElection(replica)
+    }
+
+    private func jointElection(_ replica: Replica) throws {
+        try replica.hear(Message(.heartbeat, from: two, term: Term(2)))
+        try replica.raft.campaign()
+        try replica.drain()
+        let term = replica.raft.status.term
+        for voter in [four, ReplicaID(5)] { try replica.hear(Message(.voteResponse, from: voter, term: term)) }
+        #expect(replica.raft.status.role == .candidate, "the old configuration has not agreed")
+        try replica.hear(Message(.voteResponse, from: three, term: term))
+        #expect(replica.raft.status.role == .leader)
     }
 
     @Test("only one configuration change is under way")

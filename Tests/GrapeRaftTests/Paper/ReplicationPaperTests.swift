@@ -15,9 +15,9 @@ struct ReplicationPaperTests {
         return replica
     }
 
-    @Test(
-        "5.3: \"The leader appends the command to its log as a new entry, then issues AppendEntries RPCs in parallel to each of the other servers\""
-    )
+    /// 5.3: "The leader appends the command to its log as a new entry, then issues AppendEntries RPCs in parallel to
+    /// each of the other servers"
+    @Test("5.3: a proposal goes into the log and to everyone")
     func leaderReplicates() throws {
         let replica = try leader()
         try replica.raft.propose([7])
@@ -29,9 +29,9 @@ struct ReplicationPaperTests {
         }
     }
 
-    @Test(
-        "5.3: \"A log entry is committed once the leader that created the entry has replicated it on a majority of the servers\""
-    )
+    /// 5.3: "A log entry is committed once the leader that created the entry has replicated it on a majority of the
+    /// servers"
+    @Test("5.3: an entry on a majority is committed")
     func majorityCommits() throws {
         for size in [3, 5] as [UInt64] {
             let replica = try leader(voters: size)
@@ -57,9 +57,9 @@ struct ReplicationPaperTests {
         #expect(replica.raft.status.commit == LogIndex(4))
     }
 
-    @Test(
-        "5.3: \"This also commits all preceding entries in the leader's log, including entries created by previous leaders\""
-    )
+    /// 5.3: "This also commits all preceding entries in the leader's log, including entries created by previous
+    /// leaders"
+    @Test("5.3: everything before a committed entry is committed")
     func precedingEntriesAreCommitted() throws {
         for terms in [[], [2], [1, 2], [1, 1, 2]] as [[UInt64]] {
             let replica = try Replica.holding(terms: terms)
@@ -70,9 +70,9 @@ struct ReplicationPaperTests {
         }
     }
 
-    @Test(
-        "5.3: \"Once a follower learns that a log entry is committed, it applies the entry to its local state machine (in log order)\""
-    )
+    /// 5.3: "Once a follower learns that a log entry is committed, it applies the entry to its local state machine (in
+    /// log order)"
+    @Test("5.3: a follower applies what is committed, in order")
     func followerApplies() throws {
         let replica = try Replica.fresh()
         let entries = (3...5).map { Entry(term: Term(1), index: LogIndex($0), data: [UInt8($0)]) }
@@ -85,9 +85,9 @@ struct ReplicationPaperTests {
         #expect(replica.applyWork.flatMap(\.entries) == Array(entries[..<2]))
     }
 
-    @Test(
-        "5.3: \"If the follower does not find an entry in its log with the same index and term, then it refuses the new entries\""
-    )
+    /// 5.3: "If the follower does not find an entry in its log with the same index and term, then it refuses the new
+    /// entries"
+    @Test("5.3: entries that do not fit are refused")
     func followerRefuses() throws {
         let cases: [(term: UInt64, index: UInt64, isRefused: Bool, hint: UInt64)] = [
             (1, 3, false, 0), (2, 4, false, 0), (1, 4, true, 3), (3, 4, true, 4), (2, 9, true, 4),
@@ -104,9 +104,9 @@ struct ReplicationPaperTests {
         }
     }
 
-    @Test(
-        "5.3: \"delete any entries in the follower's log after that point, and send the follower all of the leader's entries after that point\""
-    )
+    /// 5.3: "delete any entries in the follower's log after that point, and send the follower all of the leader's
+    /// entries after that point"
+    @Test("5.3: a follower's diverging entries are replaced")
     func followerIsOverwritten() throws {
         let cases: [(after: UInt64, term: UInt64, sent: [UInt64], result: [UInt64])] = [
             (4, 2, [3], [1, 2, 3]), (3, 1, [3, 4], [1, 3, 4]), (2, 1, [1], [1, 2]), (2, 1, [3], [3]),

@@ -137,12 +137,12 @@ struct Group {
         try? replica.raft.propose([UInt8(truncatingIfNeeded: proposals), UInt8(truncatingIfNeeded: proposals >> 8)])
     }
 
-    /// Any change, sensible or not; replicas 1 to 3 always stay.
+    /// Any change, sensible or not.
     private mutating func proposeConfChange(_ replica: Replica) throws {
         var steps: [ConfChange.Step] = []
         for _ in 0...pick(2) {
             let id = replicas[pick(replicas.count)].id
-            let actions: [ConfChange.Action] = id.rawValue <= 3 ? [.addVoter] : [.addVoter, .addLearner, .remove]
+            let actions: [ConfChange.Action] = [.addVoter, .addVoter, .addLearner, .remove]
             steps.append(ConfChange.Step(actions[pick(actions.count)], id))
         }
         let transitions: [ConfChange.Transition] = [.auto, .jointImplicit, .jointExplicit]

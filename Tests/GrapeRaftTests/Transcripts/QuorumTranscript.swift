@@ -2,8 +2,8 @@ import GrapeRaft
 
 /// The commands `committed` and `vote`: what majorities decide.
 ///
-/// `cfg` and `cfgj` name the voters of one or two majorities, `idx` and `votes` what each has said in that order, without
-/// repetition, `_` for nothing. `cfgj=zero` stands for an empty second majority.
+/// `cfg` and `cfgj` name the voters of one or two majorities, `idx` and `votes` what each has said in that order,
+/// without repetition, `_` for nothing. `cfgj=zero` stands for an empty second majority.
 enum QuorumTranscript {
     static func run(_ step: TranscriptFile.Step) -> String {
         let first = ids(step.values("cfg"))

@@ -48,11 +48,13 @@ struct IndexCommand: ParsableCommand {
         let truth = try Truth(path: truth, queries: vectors.rows)
         if metric == .cosine { try vectors.normalise(name: queries) }
         let parameters = IndexParameters(
-            dimension: vectors.columns, metric: metric, m: m, efConstruction: efConstruction, quantization: quantization)
+            dimension: vectors.columns, metric: metric, m: m, efConstruction: efConstruction, quantization: quantization
+        )
         let (index, build) = try IndexBuild(file: file, parameters: parameters, threads: threads).run()
         var report = Report()
         report.setting = [
-            ("rows", .number(file.header.rows)), ("dimension", .number(vectors.columns)), ("metric", .text(metric.name)),
+            ("rows", .number(file.header.rows)), ("dimension", .number(vectors.columns)),
+            ("metric", .text(metric.name)),
             ("m", .number(m)), ("ef_construction", .number(efConstruction)), ("threads", .number(threads)),
             ("quantization", .text("\(quantization)")),
         ]

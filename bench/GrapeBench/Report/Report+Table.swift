@@ -23,7 +23,8 @@ extension Report {
         for point in points {
             rows.append([
                 point.ef.map(String.init) ?? "exact", Self.number(point.recall, 4),
-                Self.grouped(point.queriesPerSecond), Self.number(point.cpuMicrosecondsPerQuery, 1), Self.number(point.latency.p50, 3),
+                Self.grouped(point.queriesPerSecond), Self.number(point.cpuMicrosecondsPerQuery, 1),
+                Self.number(point.latency.p50, 3),
                 Self.number(point.latency.p95, 3), Self.number(point.latency.p99, 3),
             ])
         }

@@ -46,6 +46,7 @@ let package = Package(
             name: "GrapeEngine",
             dependencies: [
                 "GrapeModel", "GrapeStorage", "GrapeIndex", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: safe),
         .target(
             name: "GrapeCluster",

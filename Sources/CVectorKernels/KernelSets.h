@@ -9,14 +9,14 @@ extern const grape_kernels grape_kernels_avx512;
 extern const grape_kernels grape_kernels_neon;
 
 /// Vectors are asked for so many points ahead: the lines are the cost, not the arithmetic.
-#define GRAPE_VECTOR_LOOKAHEAD 1
-#define GRAPE_VECTOR_HINT 3
+#define GRAPE_VECTOR_LOOKAHEAD 2
+
 
 static inline void grape_prefetch_vector(const grape_query *query, const uint32_t *ordinals, size_t i, size_t count) {
     if (i >= count) return;
     const uint8_t *slot = grape_slot(query, ordinals[i]);
     const uint8_t *end = slot + query->stride;
-    for (; slot < end; slot += 64) __builtin_prefetch(slot, 0, GRAPE_VECTOR_HINT);
+    for (; slot < end; slot += 64) __builtin_prefetch(slot, 0, 3);
 }
 
 static inline void grape_prefetch_first_vectors(const grape_query *query, const uint32_t *ordinals, size_t count) {

@@ -47,7 +47,8 @@ extension Point {
         guard payload.json.count <= limits.maxPayloadBytes else {
             throw GrapeError(
                 .tooLarge,
-                "the payload of point \(id.text) has \(payload.json.count) bytes, \(limits.maxPayloadBytes) are allowed")
+                "the payload of point \(id.text) has \(payload.json.count) bytes, \(limits.maxPayloadBytes) are allowed"
+            )
         }
         guard !vectors.isEmpty else { throw GrapeError(.invalidVector, "point \(id.text) has no vector") }
         guard Set(vectors.map(\.name)).count == vectors.count else {

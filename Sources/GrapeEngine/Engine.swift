@@ -16,6 +16,8 @@ package final class Engine: Sendable {
     struct Serving: Sendable {
         var catalog: CatalogState
         var collections: [CollectionID: Collection]
+        /// Those that take writes, in the order of their ids.
+        var ready: [Collection] = []
         /// Where apply stands, as of its last batch.
         var groups: [LogGroup: GroupState]
         /// The generation of each shard whose rows count.
@@ -46,6 +48,8 @@ package final class Engine: Sendable {
         self.builder = builder
         self.logger = logger
         applied = Mutex(Applied(groups: serving.groups, catalog: serving.catalog))
+        var serving = serving
+        serving.ready = Self.ready(serving.catalog, serving.collections)
         self.serving = Mutex(serving)
     }
 
@@ -86,7 +90,12 @@ package final class Engine: Sendable {
                 }
             }
             serving.collections = collections
+            serving.ready = Self.ready(catalog, collections)
         }
+    }
+
+    private static func ready(_ catalog: CatalogState, _ collections: [CollectionID: Collection]) -> [Collection] {
+        catalog.sortedEntries.compactMap { $0.phase == .ready ? collections[$0.schema.id] : nil }
     }
 
     private func newCollection(_ schema: CollectionSchema) throws(ApplyError) -> Collection {
@@ -124,11 +133,7 @@ package final class Engine: Sendable {
 
     /// All collections that take writes, in the order of their ids.
     package var collections: [Collection] {
-        serving.withLock { serving in
-            serving.catalog.sortedEntries.compactMap { entry in
-                entry.phase == .ready ? serving.collections[entry.schema.id] : nil
-            }
-        }
+        serving.withLock { $0.ready }
     }
 
     /// The catalog as it is applied here.

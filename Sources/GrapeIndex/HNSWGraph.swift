@@ -17,8 +17,8 @@ import Synchronization
 ///  * points are also removed (`HNSWGraph+Remove`): the paper only adds;
 ///  * a point's in-degree on level 0 is counted, and its last incoming link is not dropped when a neighbour's list is
 ///    cut, so every point stays findable, ten thousand copies of one vector among them;
-///  * a neighbour as near to a chosen one as to the new point is left out (the paper keeps it), and the links of an exact
-///    copy are candidates too: a cluster of copies keeps ways out.
+///  * of several copies of the new point one becomes its neighbour (the paper would take as many as fit), and that copy's
+///    links are candidates too: a cluster of copies keeps ways out.
 ///
 /// Thread safety:
 ///  1. Searches hold no lock. They read links by relaxed loads, and every link leads to a point whose vector is complete.

@@ -1,8 +1,8 @@
 // HOT PATH
 import CVectorKernels
 
-/// Chooses neighbours that lie in different directions: a candidate is left out if a chosen neighbour is as near to it as
-/// the point itself (algorithm 4 of the paper).
+/// Chooses neighbours that lie in different directions: a candidate is left out if a chosen neighbour is nearer to it
+/// than the point itself is (algorithm 4 of the paper).
 ///
 /// Works in buffers of the scratch area; one selection at a time.
 struct NeighbourSelection {
@@ -98,13 +98,20 @@ struct NeighbourSelection {
     }
 
     /// Compares with the chosen a few at a time: most candidates are refused by the first.
+    ///
+    /// A copy of the point among the chosen is as near to every candidate as the point is, and must not refuse them all:
+    /// an equal distance counts only between candidates that are equally far from the point, as copies of it are.
     @inline(__always)
     private func isDiverse(_ distance: Float, scorer: Scorer, distances: UnsafeMutablePointer<Float>) -> Bool {
         var start = 0
         while start < buffers.chosenCount {
             let size = min(4, buffers.chosenCount - start)
             scorer(buffers.chosen + start, size, into: distances)
-            for index in 0..<size where distances[index] <= distance { return false }
+            for index in 0..<size {
+                if distances[index] < distance { return false }
+                guard distances[index] == distance else { continue }
+                if Beam.distance(candidates[Int(buffers.chosenAt[start + index])]) == distance { return false }
+            }
             start += size
         }
         return true

@@ -52,7 +52,7 @@ extension PointID {
             guard bytes.first == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}") else { return nil }
             return digits(bytes[1..<37], hyphenated: true)
         case 45:
-            guard bytes[..<9].elementsEqual("urn:uuid:".utf8) else { return nil }
+            guard String(decoding: bytes[..<9], as: UTF8.self).lowercased() == "urn:uuid:" else { return nil }
             return digits(bytes[9...], hyphenated: true)
         default: return nil
         }
@@ -66,15 +66,24 @@ extension PointID {
                 guard byte == UInt8(ascii: "-") else { return nil }
                 continue
             }
-            guard let digit = Character(UnicodeScalar(byte)).hexDigitValue, byte < 128 else { return nil }
+            guard let digit = hexDigit(byte) else { return nil }
             if count < 16 {
-                halves.high = halves.high << 4 | UInt64(digit)
+                halves.high = halves.high << 4 | digit
             } else {
-                halves.low = halves.low << 4 | UInt64(digit)
+                halves.low = halves.low << 4 | digit
             }
             count += 1
         }
         return halves
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt64? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a") + 10)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(byte - UInt8(ascii: "A") + 10)
+        default: nil
+        }
     }
 
     private static func hyphenated(high: UInt64, low: UInt64) -> String {
@@ -136,7 +145,8 @@ extension PointID {
         case 2 where rest.count == 16:
             self = .uuid(high: UInt64(bigEndianBytes: rest.prefix(8)), low: UInt64(bigEndianBytes: rest.dropFirst(8)))
         case 3 where !rest.isEmpty && rest.count <= Limits.idBytesMax:
-            self = .text(Array(rest))
+            self.init(canonical: Array(rest))
+            guard case .text = self else { return nil }
         default: return nil
         }
     }

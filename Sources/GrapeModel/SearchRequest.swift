@@ -1,5 +1,5 @@
 /// How fresh a read must be.
-package enum Consistency: String, Sendable, Hashable {
+package enum Consistency: String, Sendable, Hashable, CaseIterable {
     /// Sees every write acknowledged before it began, on any node.
     case strong
     /// Answers at once from what this node has applied.

@@ -29,7 +29,8 @@ struct Server {
         }
         services.append(rest)
         let group = ServiceGroup(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services") { _ in
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: Logger(label: "services") { _ in
                 SwiftLogNoOpLogHandler()
             })
         do {

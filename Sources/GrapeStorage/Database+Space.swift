@@ -1,5 +1,6 @@
 import CRocksDB
 import CRocksDBExtras
+import Glibc
 
 extension Database {
     /// The error that shuts writes off, if any. One atomic load when there is none.
@@ -33,6 +34,13 @@ extension Database {
         }
     }
 
+    /// Of the monotonic clock.
+    private static var milliseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+
     package var freeSpaceBytes: UInt64 {
         get throws(StorageError) { try space.freeBytes() }
     }
@@ -59,9 +67,9 @@ extension Database {
         if isStopped || free < space.fullBytes {
             if space.releaseReserve() { free = (try? space.freeBytes()) ?? free }
         }
-        if isStopped && space.mayResume(free: free, memtableBytes: memtableBytes()) {
+        if isStopped && space.mayResume(free: free, memtableBytes: memtableBytes(), now: Self.milliseconds) {
             isStopped = (try? resume()) == nil
-            space.resumeEnded(succeeded: !isStopped, free: free)
+            space.resumeEnded(succeeded: !isStopped, free: free, now: Self.milliseconds)
             free = (try? space.freeBytes()) ?? free
         }
         let unflushed = memtableBytes()

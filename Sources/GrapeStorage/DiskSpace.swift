@@ -21,6 +21,8 @@ package final class DiskSpace: Sendable {
     private struct State {
         var hasReserve = false
         var freeAtFailedResume: UInt64?
+        var pauseMilliseconds: UInt64 = 0
+        var resumedAt: UInt64 = 0
     }
 
     private let site: StorageError.Site
@@ -87,18 +89,25 @@ package final class DiskSpace: Sendable {
         return free < okBytes + unflushed ? .almostFull : .ok
     }
 
-    /// Whether resuming is worth a try: it writes the memtables to files, and every try that fails leaves RocksDB
-    /// writing in vain. Enough for all of them, or at least a mebibyte more than last time.
-    func mayResume(free: UInt64, memtableBytes: UInt64) -> Bool {
+    /// Whether resuming is worth a try at `now` (milliseconds): it writes the memtables to files, and every try that
+    /// fails leaves RocksDB writing in vain. 1. Enough for all of them, or at least a mebibyte more than last time.
+    /// 2. Tries that follow each other closely, because a compaction soon fills the disk again, are spaced out to 4 s.
+    func mayResume(free: UInt64, memtableBytes: UInt64, now: UInt64) -> Bool {
         guarded.withLock { state in
+            if now < state.resumedAt + state.pauseMilliseconds { return false }
             if free >= memtableBytes + fullBytes { return true }
             guard let before = state.freeAtFailedResume else { return free >= fullBytes }
             return free >= before + (1 << 20)
         }
     }
 
-    func resumeEnded(succeeded: Bool, free: UInt64) {
-        guarded.withLock { $0.freeAtFailedResume = succeeded ? nil : free }
+    func resumeEnded(succeeded: Bool, free: UInt64, now: UInt64) {
+        guarded.withLock { state in
+            let isCalm = now > state.resumedAt + 10_000
+            state.pauseMilliseconds = isCalm ? 250 : min(4000, state.pauseMilliseconds * 2)
+            state.resumedAt = now
+            state.freeAtFailedResume = succeeded ? nil : free
+        }
     }
 
     private func restoreReserve(free: UInt64) {

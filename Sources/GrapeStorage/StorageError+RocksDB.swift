@@ -51,6 +51,8 @@ extension StorageError {
     static func fileName(in text: String) -> String? {
         let separators: Set<Character> = ["/", " ", ":", ",", "'", "\"", "(", ")"]
         let words = text.split(whereSeparator: { separators.contains($0) })
+        // RocksDB tries a missing table once more under its older suffix, and reports that.
+        if let table = words.first(where: { $0.hasSuffix(".ldb") }) { return table.dropLast(4) + ".sst" }
         let found =
             words.first { $0.hasSuffix(".sst") || $0.hasSuffix(".log") }
             ?? words.first { $0.hasPrefix("MANIFEST-") } ?? words.first { $0 == "CURRENT" }

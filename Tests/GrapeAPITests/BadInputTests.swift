@@ -75,7 +75,7 @@ import Testing
         (#"{"vector":[1,2,3],"limit":-1}"#, 400, "invalid_request", ["limit"]),
         (#"{"vector":[1,2,3],"limit":1.5}"#, 400, "invalid_request", ["limit"]),
         (#"{"vector":[1,2,3],"limit":"1"}"#, 400, "invalid_request", ["limit", "string"]),
-        (#"{"vector":[1,2,3],"limit":99999999999999999999}"#, 400, "invalid_request", ["limit"]),
+        (#"{"vector":[1,2,3],"limit":99999999999999999999}"#, 400, "invalid_request", ["64 bits"]),
         (#"{"vector":[1,2,3],"limit":10000,"offset":10000}"#, 400, "invalid_request", ["offset"]),
         (#"{"vector":[1,2,3],"offset":-5}"#, 400, "invalid_request", ["offset"]),
         (#"{"vector":[1,2,3],"ef":0}"#, 400, "invalid_request", ["ef"]),

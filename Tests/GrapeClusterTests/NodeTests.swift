@@ -33,14 +33,18 @@ import Testing
     @Test func `The first point decides the dimension of the default collection`() async throws {
         let node = try await open()
         _ = try await node.upsert([point("a", [1, 2, 3])], into: "default")
-        #expect(await code { _ = try await node.upsert([try point("b", [1, 2])], into: "default") } == .dimensionMismatch)
+        #expect(
+            await code { _ = try await node.upsert([try point("b", [1, 2])], into: "default") } == .dimensionMismatch)
         #expect(try node.collection("default").schema.vectors[0].dimension == 3)
         await node.close()
     }
 
-    @Test func `A configured dimension holds for the first point too, and nothing is made by a refused one`() async throws {
+    @Test func `A configured dimension holds for the first point too, and nothing is made by a refused one`()
+        async throws
+    {
         let node = try await open { $0.defaults.dimension = 4 }
-        #expect(await code { _ = try await node.upsert([try point("b", [1, 2])], into: "default") } == .dimensionMismatch)
+        #expect(
+            await code { _ = try await node.upsert([try point("b", [1, 2])], into: "default") } == .dimensionMismatch)
         #expect(try node.collections().isEmpty)
         await node.close()
     }
@@ -93,7 +97,8 @@ import Testing
         await node.close()
     }
 
-    @Test func `A dropped collection is gone with its points, and one made anew under its name is empty`() async throws {
+    @Test func `A dropped collection is gone with its points, and one made anew under its name is empty`() async throws
+    {
         var node = try await open()
         let schema = [VectorSchema(dimension: 2, metric: .euclidean)]
         _ = try await node.createCollection("c", vectors: schema)

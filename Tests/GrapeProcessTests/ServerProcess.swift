@@ -16,6 +16,8 @@ final class ServerProcess: Sendable {
     private let process: Mutex<Process>
     let identifier: Int32
     let log: URL
+    /// Lives as long as this process is of interest.
+    private let site: Site
 
     /// Seconds that a start, an answer or an end may take on a busy machine.
     static let patience = 30.0
@@ -31,13 +33,12 @@ final class ServerProcess: Sendable {
         return program
     }
 
-    /// Starts a program with its output in `log`, appended.
-    init(program name: String = "grape-vector-db-server", arguments: [String], log: URL) throws {
-        if !FileManager.default.fileExists(atPath: log.path) {
-            try Data().write(to: log)
-        }
+    /// Starts a program with a log of its own among the site's files.
+    init(_ name: String, arguments: [String], at site: Site) throws {
+        log = site.newLog()
+        self.site = site
+        try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
-        try output.seekToEnd()
         let process = Process()
         process.executableURL = try Self.program(name)
         process.arguments = arguments
@@ -49,20 +50,10 @@ final class ServerProcess: Sendable {
         try process.run()
         identifier = process.processIdentifier
         self.process = Mutex(process)
-        self.log = log
     }
 
     deinit {
         if isRunning { kill(identifier, SIGKILL) }
-    }
-
-    /// Starts a server on a data directory and free ports. It may not serve yet.
-    convenience init(dataDirectory: URL, log: URL, extra: [String] = []) throws {
-        try self.init(
-            arguments: [
-                "--server.data-dir", dataDirectory.path, "--server.bind-address", "127.0.0.1", "--server.rest-port",
-                "0", "--server.grpc-port", "0", "--monitoring.prometheus-port", "0", "--server.log-format", "json",
-            ] + extra, log: log)
     }
 
     var isRunning: Bool { process.withLock { $0.isRunning } }

@@ -20,15 +20,20 @@ final class Site: Sendable {
         try? FileManager.default.removeItem(at: root)
     }
 
+    /// Starts a server on the directory and free ports. It may not serve yet.
     func start(extra: [String] = []) throws -> ServerProcess {
-        try ServerProcess(dataDirectory: data, log: newLog(), extra: extra)
+        let arguments = [
+            "--server.data-dir", data.path, "--server.bind-address", "127.0.0.1", "--server.rest-port", "0",
+            "--server.grpc-port", "0", "--monitoring.prometheus-port", "0", "--server.log-format", "json",
+        ]
+        return try ServerProcess("grape-vector-db-server", arguments: arguments + extra, at: self)
     }
 
     /// Runs a program to its end.
     func run(_ program: String = "grape-vector-db-server", arguments: [String]) async throws -> (
         status: Int32, output: String
     ) {
-        let process = try ServerProcess(program: program, arguments: arguments, log: newLog())
+        let process = try ServerProcess(program, arguments: arguments, at: self)
         return (try await process.waitForEnd(seconds: 60), process.logText)
     }
 
@@ -38,7 +43,7 @@ final class Site: Sendable {
         return file.path
     }
 
-    private func newLog() -> URL {
+    func newLog() -> URL {
         root.appendingPathComponent("log-\(UUID().uuidString).txt")
     }
 }

@@ -1,12 +1,14 @@
 import Dispatch
+import Glibc
 import GrapeIndex
 import GrapeModel
 import GrapeStorage
 import Logging
+import NIOPosix
 import Synchronization
 
 /// Moves points from the tails into the graphs, sweeps dead ones and writes checkpoints, on threads of its own and
-/// never on those of apply or of searches.
+/// never on those of apply or of searches. These threads are nice: where cores are short, searches and writes go first.
 ///
 /// Thread safety: `state` is guarded by its mutex; a worker runs until no tail holds anything, then ends. A checkpoint
 /// runs on one thread at a time.
@@ -15,6 +17,8 @@ package final class IndexBuilder: Sendable {
     private static let step = 64
     /// A checkpoint comes early when so many points, and a quarter of the graph, have been moved since the last.
     private static let earlyCheckpointPoints = 10_000
+    /// On Linux a thread has a niceness of its own.
+    private static let niceness: Int32 = 10
     /// Dead ordinals that are swept at once: fewer are not worth walking over all links.
     private static let sweepMin = 1_024
 
@@ -30,13 +34,15 @@ package final class IndexBuilder: Sendable {
 
     private let threads: Int
     private let checkpointInterval: Duration
-    private let queue = DispatchQueue(label: "grape.index", attributes: .concurrent)
+    private let pool: NIOThreadPool
     private let running = DispatchGroup()
     private let state = Mutex(State())
 
     init(threads: Int, checkpointIntervalSeconds: Int) {
         self.threads = max(1, threads)
         checkpointInterval = .seconds(checkpointIntervalSeconds)
+        pool = NIOThreadPool(numberOfThreads: self.threads)
+        pool.start()
     }
 
     func start(_ engine: Engine) {
@@ -46,11 +52,14 @@ package final class IndexBuilder: Sendable {
 
     /// Ends the workers, then writes what checkpoints still lack.
     package func stop() throws(StorageError) {
-        guard let engine = state.withLock({ state in
-            defer { state.engine = nil }
-            return state.engine
-        }) else { return }
+        guard
+            let engine = state.withLock({ state in
+                defer { state.engine = nil }
+                return state.engine
+            })
+        else { return }
         running.wait()
+        pool.shutdownGracefully { _ in }
         try engine.writeCheckpoints()
     }
 
@@ -60,7 +69,16 @@ package final class IndexBuilder: Sendable {
             state.isWoken = true
             guard let engine = state.engine, state.workers < threads else { return }
             state.workers += 1
-            queue.async(group: running) { self.work(engine) }
+            run { self.work(engine) }
+        }
+    }
+
+    private func run(_ work: @escaping @Sendable () -> Void) {
+        running.enter()
+        pool.submit { _ in
+            _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, Self.niceness)
+            work()
+            self.running.leave()
         }
     }
 
@@ -69,7 +87,7 @@ package final class IndexBuilder: Sendable {
         guard let engine = state.withLock({ $0.engine }) else { return }
         let isDue = state.withLock { ContinuousClock.now - $0.lastCheckpoint >= checkpointInterval }
         if isDue, engine.hasUnsavedIndexChanges {
-            queue.async(group: running) { self.checkpoint(engine) }
+            run { self.checkpoint(engine) }
         }
         wake()
     }

@@ -81,13 +81,23 @@ private struct SearchRun {
             guard let row, let id = PointID(encoded: ids[place]) else { continue }
             let isChanged = row.vectorVersion.rawValue != hits[place].version
             guard let point = try result(row, id: id, hit: hits[place], key: keys[place], isChanged: isChanged),
-                filter?.matches(point.row, id: id) ?? true
+                try isMatching(point.row, id: id, key: keys[place], filter: &filter)
             else { continue }
             isOrdered = isOrdered && !isChanged
             points.append(point.scored)
         }
         if !isOrdered { points.sort { metric.isBetter($0.score, than: $1.score) } }
         return points
+    }
+
+    private func isMatching(
+        _ row: PointRow, id: PointID, key: [UInt8], filter: inout RowFilter?
+    ) throws(StorageError) -> Bool {
+        guard filter != nil else { return true }
+        guard let isMatching = filter?.matches(row, id: id) else {
+            throw .damagedRow(path: engine.database.path, family: .payloads, key: key)
+        }
+        return isMatching
     }
 
     /// nil where the point has no vector of this name any more.
@@ -97,7 +107,8 @@ private struct SearchRun {
         guard isChanged || request.withVector else { return (row, scored(row, id: id, score: hit.score, vectors: [])) }
         guard let (row, vectors) = try PointReader(database: engine.database).point(key) else { return nil }
         guard let vector = vectors.first(where: { Int($0.position) == position }) else { return nil }
-        let score = row.vectorVersion.rawValue == hit.version
+        let score =
+            row.vectorVersion.rawValue == hit.version
             ? hit.score : index.score(request.vector.span, vector: vector.values.span)
         return (row, scored(row, id: id, score: score, vectors: vectors))
     }

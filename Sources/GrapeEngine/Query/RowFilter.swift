@@ -62,11 +62,11 @@ struct RowFilter: OrdinalFilter {
     /// nil where the row is damaged.
     private mutating func matches(id: [UInt8], payload: Span<UInt8>) -> Bool? {
         guard let id = PointID(encoded: id) else { return nil }
-        return try? unsafe filter.matches(payload: payload.bytes, id: id, scratch: &scratch)
+        return try? filter.matches(payload: payload, id: id, scratch: &scratch)
     }
 
-    /// The same question about a row that is at hand.
-    mutating func matches(_ row: PointRow, id: PointID) -> Bool {
-        (try? filter.matches(payload: row.payload.json, id: id, scratch: &scratch)) ?? false
+    /// The same question about a row that is at hand; nil where the row is damaged.
+    mutating func matches(_ row: PointRow, id: PointID) -> Bool? {
+        try? filter.matches(payload: row.payload.json, id: id, scratch: &scratch)
     }
 }

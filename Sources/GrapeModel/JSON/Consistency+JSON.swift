@@ -1,4 +1,0 @@
-/// For `ObjectReader.choice`.
-extension Consistency: CaseIterable {
-    package static let allCases: [Consistency] = [.strong, .eventual]
-}

@@ -1,0 +1,34 @@
+/// What happened in a run, by kind. Rare events are counted because a simulation that never meets them proves nothing
+/// about them.
+package enum CoveredEvent: Int, CaseIterable, Sendable {
+    case elections, leaderChanges, leaderChangesInJoint, leadersDeposedWithoutElection
+    case suffixesCut, compactions, proposalsDropped
+    case messagesLost, messagesDelayed, messagesReordered, messagesDuplicated, messagesCut
+    case oneWayCuts, partitions, pauses, clockRateChanges, slowSyncs
+    case crashes, leaderCrashes, crashesAtStorageCallback, crashesBetweenResponses, restarts
+    case writesLost, tornTails
+    case transfersStarted, transfersCompleted
+    case learnersAdded, votersChanged, jointEntered, jointLeft, replicasReplaced, replicasDropped
+    case snapshotsSent, snapshotsInstalled, snapshotsResumed, snapshotsAborted
+    case writesAcknowledged, readsAcknowledged, readsServedByFollower, readsBatched, readRoundsRetried
+    case readsRetriedAtNewLeader
+    case duplicatesAnsweredFromMemory, duplicatesFoundAtApply, staleCommandsRefused, outcomesUnknown
+    case compareAndSetsSucceeded, compareAndSetsFailed
+}
+
+package struct Coverage: Sendable {
+    private var counts = [Int](repeating: 0, count: CoveredEvent.allCases.count)
+
+    package init() {}
+
+    package subscript(event: CoveredEvent) -> Int { counts[event.rawValue] }
+
+    mutating func count(_ event: CoveredEvent, _ times: Int = 1) { counts[event.rawValue] += times }
+
+    package mutating func add(_ other: Coverage) {
+        for index in counts.indices { counts[index] += other.counts[index] }
+    }
+
+    /// The events that never happened.
+    package var missing: [CoveredEvent] { CoveredEvent.allCases.filter { self[$0] == 0 } }
+}

@@ -102,10 +102,20 @@ let package = Package(
             swiftSettings: safe),
         .testTarget(name: "GrapeModelTests", dependencies: ["GrapeModel", "GrapeTestKit"], swiftSettings: base),
         .testTarget(
-            name: "GrapeStorageTests", dependencies: ["GrapeStorage", "GrapeTestKit"], swiftSettings: base),
-        .testTarget(name: "GrapeIndexTests", dependencies: ["GrapeIndex", "GrapeModel"], swiftSettings: base),
+            name: "GrapeStorageTests",
+            dependencies: ["GrapeStorage", "GrapeTestKit", "StorageCrasher", "CRocksDB", "CHash"],
+            swiftSettings: base),
+        .executableTarget(
+            name: "StorageCrasher", dependencies: ["GrapeStorage"], path: "Tests/StorageCrasher", swiftSettings: base),
         .testTarget(
-            name: "GrapeEngineTests", dependencies: ["GrapeEngine", "GrapeModel", "GrapeTestKit"],
+            name: "GrapeIndexTests", dependencies: ["GrapeIndex", "GrapeModel", "CVectorKernels"],
+            swiftSettings: base),
+        .testTarget(
+            name: "GrapeEngineTests",
+            dependencies: [
+                "GrapeEngine", "GrapeModel", "GrapeStorage", "GrapeIndex", "GrapeTestKit",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: base),
         .testTarget(
             name: "GrapeClusterTests",
@@ -117,6 +127,20 @@ let package = Package(
         .testTarget(name: "GrapeTestKitTests", dependencies: ["GrapeTestKit"], swiftSettings: base),
         .testTarget(
             name: "GrapeConfigurationTests", dependencies: ["GrapeConfiguration", "GrapeModel"], swiftSettings: safe),
+        .testTarget(
+            name: "GrapeAPITests",
+            dependencies: [
+                "GrapeAPI", "GrapeCluster", "GrapeModel", "GrapeTestKit",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+        .testTarget(
+            name: "GrapeProcessTests",
+            dependencies: [
+                "GrapeServer", "GrapeBench", "GrapeModel", "GrapeTestKit",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: safe),
         .testTarget(
             name: "GrapeServerTests",
             dependencies: [

@@ -37,7 +37,8 @@ struct BinaryQuantizer: Sendable {
     var scratchFloats: Int { width }
 
     /// Writes the code of a stored vector.
-    func encode(_ vector: UnsafePointer<Float>, to code: UnsafeMutableRawPointer, scratch: UnsafeMutablePointer<Float>) {
+    func encode(_ vector: UnsafePointer<Float>, to code: UnsafeMutableRawPointer, scratch: UnsafeMutablePointer<Float>)
+    {
         rotate(vector, to: scratch)
         var squaredNorm: Float = 0
         var absoluteSum: Float = 0

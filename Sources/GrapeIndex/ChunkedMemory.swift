@@ -41,8 +41,11 @@ final class ChunkedMemory: @unchecked Sendable {
     /// Adds a chunk and returns its number.
     func grow() throws(IndexError) -> Int {
         guard count < chunksMax else { throw .full(ordinals: IndexLimits.ordinalsMax) }
-        let base = chunkBytes >= Self.hugePage ? try Self.mapAligned(bytes: chunkBytes) : try Self.map(bytes: chunkBytes)
-        if count == 1, let first = table[0] { Self.adviseHugePages(UnsafeMutableRawPointer(mutating: first), chunkBytes) }
+        let base =
+            chunkBytes >= Self.hugePage ? try Self.mapAligned(bytes: chunkBytes) : try Self.map(bytes: chunkBytes)
+        if count == 1, let first = table[0] {
+            Self.adviseHugePages(UnsafeMutableRawPointer(mutating: first), chunkBytes)
+        }
         if count >= 1 { Self.adviseHugePages(base, chunkBytes) }
         table[count] = UnsafePointer(base.assumingMemoryBound(to: UInt8.self))
         count += 1

@@ -136,7 +136,9 @@ extension HNSWGraph {
         for _ in 0..<1_000 {
             let slot = Int(generator.next() % UInt64(arena.layout.linkCapacity))
             let next = grape_load_u32(points.links(current) + slot)
-            guard next != GRAPE_NO_ORDINAL, next != ordinal, !points.isDead(next), isCopy(next, ordinal) else { continue }
+            guard next != GRAPE_NO_ORDINAL, next != ordinal, !points.isDead(next), isCopy(next, ordinal) else {
+                continue
+            }
             if forceLink(from: next, to: ordinal, replacing: false) { return true }
             current = next
         }

@@ -3,9 +3,10 @@ import GrapeModel
 
 /// A kernel and the query it compares with.
 struct Scorer {
-    let score: @convention(c) (
-        UnsafePointer<grape_query>?, UnsafePointer<UInt32>?, Int, UnsafeMutablePointer<Float>?
-    ) -> Void
+    let score:
+        @convention(c) (
+            UnsafePointer<grape_query>?, UnsafePointer<UInt32>?, Int, UnsafeMutablePointer<Float>?
+        ) -> Void
     let query: UnsafePointer<grape_query>
 
     @inline(__always)

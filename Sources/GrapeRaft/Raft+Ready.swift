@@ -1,5 +1,3 @@
-// HOT PATH
-
 /// The work to carry out. See `Ready` for the order that makes it safe.
 extension Raft {
     /// Whether `ready()` would bring anything.

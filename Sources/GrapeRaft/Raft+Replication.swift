@@ -1,12 +1,10 @@
-// HOT PATH
-
 /// The leader's side of the log: proposals, appends, acknowledgements; and the follower's answers.
 extension Raft {
     // MARK: Proposals
 
     /// Proposes one entry.
     package mutating func propose(_ data: [UInt8]) throws(RaftError) {
-        try stepChecked(Message(.propose, from: id, entries: [Entry(data: data)]))
+        try proposeHere([Entry(data: data)])
     }
 
     /// Proposes entries that are to stand next to each other.
@@ -14,13 +12,26 @@ extension Raft {
         if batch.isEmpty || batch.count > Limits.messageEntriesMax {
             throw .malformed(.propose, "\(batch.count) entries")
         }
-        try stepChecked(Message(.propose, from: id, entries: batch.map { Entry(data: $0) }))
+        try proposeHere(batch.map { Entry(data: $0) })
     }
 
-    mutating func proposeAsLeader(_ message: Message) throws(RaftError) {
+    /// A leader takes the array over as it is; anyone else passes it on in a message.
+    private mutating func proposeHere(_ entries: consuming [Entry]) throws(RaftError) {
+        if role != .leader || stopReason != nil {
+            return try stepChecked(Message(.propose, from: id, entries: entries))
+        }
+        do {
+            try proposeAsLeader(entries)
+        } catch {
+            noteStop(error)
+            throw error
+        }
+    }
+
+    private mutating func proposeAsLeader(_ proposed: consuming [Entry]) throws(RaftError) {
         // A leader that was removed lets nothing new in; one that hands over does not either.
         if !table.contains(id) || transferee != .none { throw .proposalDropped }
-        var entries = message.entries
+        var entries = proposed
         for position in entries.indices where entries[position].isConfChange {
             try admitConfChange(&entries[position], at: log.lastIndex.advanced(by: position + 1))
         }
@@ -96,7 +107,7 @@ extension Raft {
 
     mutating func stepLeader(_ message: Message) throws(RaftError) {
         switch message.kind {
-        case .propose: return try proposeAsLeader(message)
+        case .propose: return try proposeAsLeader(message.entries)
         case .readIndex: return try readAsLeader(message)
         case .append, .heartbeat: return try checkOneLeader(message.from)
         default: break

@@ -1,5 +1,3 @@
-// HOT PATH
-
 /// Messages come in here: first checked for what cannot be, then for their term, then handled by role.
 extension Raft {
     /// Takes a message from another replica or from a storage thread of this node.

@@ -1,5 +1,3 @@
-// HOT PATH
-
 /// One replica of a Raft group as a value: no clock, no I/O, no randomness of its own.
 ///
 /// The protocol is that of "In Search of an Understandable Consensus Algorithm" (Ongaro, Ousterhout, extended version)

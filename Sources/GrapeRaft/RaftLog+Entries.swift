@@ -1,5 +1,3 @@
-// HOT PATH
-
 /// Runs of entries, from storage, from memory or from both.
 extension RaftLog {
     /// Entries in `[first, limit)` from the front, within `sizeMax` bytes but at least one; nil if compacted.

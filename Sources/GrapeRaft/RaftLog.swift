@@ -1,5 +1,3 @@
-// HOT PATH
-
 /// The whole log of a replica: what storage holds, and after it what is not yet durable.
 ///
 /// Invariant: `applied <= applying <= committed <= lastIndex`. The first three never fall.

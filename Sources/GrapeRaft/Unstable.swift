@@ -1,5 +1,3 @@
-// HOT PATH
-
 /// The end of the log that is not yet known to be durable, and a snapshot on its way to storage.
 ///
 /// Entries stay here after they were handed out for writing, until the write is confirmed: storage may not show them

@@ -11,7 +11,8 @@ extension Database {
     /// 1. Nobody else may have it open. 2. What is there must be a Grape database with no newer families. 3. The
     /// write-ahead log must reach what was synced, else it is damaged: RocksDB's point-in-time recovery would drop the
     /// rest without a word. 4. RocksDB opens it, replaying the log. 5. The format record is checked, upgraded or written.
-    package static func open(path: String, options: StorageOptions = StorageOptions()) throws(StorageError) -> Database {
+    package static func open(path: String, options: StorageOptions = StorageOptions()) throws(StorageError) -> Database
+    {
         let site = StorageError.Site(path: path)
         if !options.readOnly && options.createIfMissing { try Directory.create(path) }
         let lease = try DirectoryLease(path: path, sharing: options.readOnly)
@@ -112,7 +113,9 @@ extension Database {
         for family in ColumnFamily.allCases {
             var cursor = try cursor(family)
             try cursor.seekToFirst()
-            if cursor.isValid { throw .notADatabase(path: path, detail: "family \(family.name) has rows but no format") }
+            if cursor.isValid {
+                throw .notADatabase(path: path, detail: "family \(family.name) has rows but no format")
+            }
         }
         if !options.readOnly { try writeFormat() }
     }

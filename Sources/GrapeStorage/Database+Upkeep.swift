@@ -41,7 +41,8 @@ extension Database {
             from.withUnsafeBytes { first in
                 to.withUnsafeBytes { last in
                     grape_approximate_size(
-                        handles.database, handles.handle(family), first.chars, first.count, last.chars, last.count, &size,
+                        handles.database, handles.handle(family), first.chars, first.count, last.chars, last.count,
+                        &size,
                         &error)
                 }
             }

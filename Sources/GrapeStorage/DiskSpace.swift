@@ -71,7 +71,8 @@ package final class DiskSpace: Sendable {
     /// Decides the state anew from what is free, what memtables still have to write, and whether RocksDB takes writes.
     func update(free: UInt64, unflushed: UInt64, writesStopped: Bool) -> SpaceState {
         let next = Self.next(
-            from: state, free: free, unflushed: unflushed, writesStopped: writesStopped, almostFullBytes: almostFullBytes,
+            from: state, free: free, unflushed: unflushed, writesStopped: writesStopped,
+            almostFullBytes: almostFullBytes,
             fullBytes: fullBytes)
         if next == .ok { restoreReserve(free: free - min(free, unflushed)) }
         current.store(next.rawValue, ordering: .relaxed)
@@ -112,7 +113,8 @@ package final class DiskSpace: Sendable {
 
     private func restoreReserve(free: UInt64) {
         guarded.withLock { state in
-            guard !isReadOnly, !state.hasReserve, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes else {
+            guard !isReadOnly, !state.hasReserve, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes
+            else {
                 return
             }
             let descriptor = Glibc.open(reserveFile, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

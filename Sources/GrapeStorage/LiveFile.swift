@@ -29,7 +29,8 @@ extension Database {
             return LiveFile(
                 name: String(String(cString: name).drop { $0 == "/" }),
                 family: family.flatMap { ColumnFamily(name: $0) },
-                byteCount: UInt64(rocksdb_livefiles_size(list, index)), smallestKey: smallestKey, largestKey: largestKey)
+                byteCount: UInt64(rocksdb_livefiles_size(list, index)), smallestKey: smallestKey, largestKey: largestKey
+            )
         }
     }
 }

@@ -87,7 +87,8 @@ final class RocksSettings: @unchecked Sendable {
     }
 
     /// 1. Vectors, and log entries, which are mostly vectors and short-lived: raw floats do not shrink (ratio 0.996).
-    /// 2. Payloads: LZ4, and zstd with a dictionary where they come to rest.
+    /// 2. Payloads: LZ4, and zstd with a dictionary where they come to rest. Measured on 116,659 WordNet payloads of 160
+    ///    bytes in blocks of 4 KiB: 2.8 times smaller, 13 µs of CPU for a read that misses the cache; LZ4 1.7 times, 5 µs.
     /// 3. The rest: LZ4.
     private static func setCompression(_ made: OpaquePointer, _ family: ColumnFamily, _ options: StorageOptions) {
         guard options.compression else { return grape_options_set_uncompressed(made) }
@@ -112,8 +113,7 @@ final class RocksSettings: @unchecked Sendable {
         rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
         rocksdb_block_based_options_set_format_version(table, 5)
         switch family {
-        case .vectors, .state, .catalog: rocksdb_block_based_options_set_block_size(table, 4 << 10)
-        case .payloads: rocksdb_block_based_options_set_block_size(table, 16 << 10)
+        case .vectors, .payloads, .state, .catalog: rocksdb_block_based_options_set_block_size(table, 4 << 10)
         case .log, .indexCheckpoints: rocksdb_block_based_options_set_block_size(table, 64 << 10)
         }
         let isReadAtRandom = family != .log && family != .indexCheckpoints

@@ -44,7 +44,8 @@ extension Span where Element == UInt8 {
 
     private func copy(at offset: Int, byteCount: Int, to target: UnsafeMutableRawBufferPointer) {
         precondition(
-            offset >= 0 && byteCount >= 0 && offset <= count - byteCount, "read of \(byteCount) at \(offset) of \(count)")
+            offset >= 0 && byteCount >= 0 && offset <= count - byteCount,
+            "read of \(byteCount) at \(offset) of \(count)")
         withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<(offset + byteCount)])) }
     }
 }

@@ -73,7 +73,8 @@ extension StorageError: CustomStringConvertible {
         case .io(let site, let detail): "\(site): input/output error: \(detail)"
         case .stopped(let site, let detail): "\(site): writes are stopped: \(detail)"
         case .closed(let path): "\(path): the database is closed"
-        case .busy(let path, let users): "\(path): cannot close, \(users) cursors, snapshots, batches or operations live"
+        case .busy(let path, let users):
+            "\(path): cannot close, \(users) cursors, snapshots, batches or operations live"
         case .invalid(let site, let detail): "\(site): \(detail)"
         }
     }

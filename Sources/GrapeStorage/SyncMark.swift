@@ -114,7 +114,8 @@ final class SyncMark: Sendable {
     private static func currentManifest(_ path: String) throws(StorageError) -> UInt64 {
         let bytes = Directory.head(path + "/CURRENT", byteCount: 64)
         let line = String(decoding: bytes, as: UTF8.self)
-        guard line.hasPrefix("MANIFEST-"), line.hasSuffix("\n"), let number = UInt64(line.dropFirst(9).dropLast()) else {
+        guard line.hasPrefix("MANIFEST-"), line.hasSuffix("\n"), let number = UInt64(line.dropFirst(9).dropLast())
+        else {
             throw .corruption(.init(path: path), file: "CURRENT", detail: "it names no MANIFEST")
         }
         return number

@@ -16,7 +16,9 @@ import Testing
             for path in ["/", "/health", "/livez", "/readyz"] {
                 #expect(try await server.call("GET", path).status == 200, "\(path)")
             }
-            for path in ["/stats", "/health/detailed", "/cluster/info", "/collections", "/vectors/1", "/nothing", "/vectors"] {
+            for path in [
+                "/stats", "/health/detailed", "/cluster/info", "/collections", "/vectors/1", "/nothing", "/vectors",
+            ] {
                 let answer = try await server.call("GET", path)
                 #expect(answer.status == 401, "\(path)")
                 #expect(answer.errorCode == "unauthorized")
@@ -35,14 +37,18 @@ import Testing
                 #expect(!answer.text.contains("full-key"))
             }
             for header in ["full-key", "Basic full-key", "Bearer", "Bearerfull-key"] {
-                #expect(try await server.call("GET", "/stats", headers: ["Authorization": header]).status == 401, "\(header)")
+                #expect(
+                    try await server.call("GET", "/stats", headers: ["Authorization": header]).status == 401,
+                    "\(header)")
             }
         }
     }
 
     @Test func aFullKeyMayDoEverything() async throws {
         try await withKeys { (server) async throws in
-            for headers in [["api-key": "full-key"], ["Authorization": "Bearer second"], ["authorization": "bearer full-key"]] {
+            for headers in [
+                ["api-key": "full-key"], ["Authorization": "Bearer second"], ["authorization": "bearer full-key"],
+            ] {
                 #expect(try await server.call("POST", "/vectors", point, headers: headers).status == 200)
                 #expect(try await server.call("GET", "/vectors/1", headers: headers).status == 200)
             }

@@ -31,8 +31,10 @@ import Testing
 
     /// Wrong as the body of any call that has one.
     static let notObjects: [(String, String)] = [
-        ("", "body"), ("{", "invalid JSON"), ("not json", "invalid JSON"), (#"{"a":1}}"#, "invalid JSON"), ("[]", "object"), ("3", "object"),
-        ("null", "object"), (#""text""#, "object"), (deep, "invalid JSON"), (#"{"a":\#(deep)}"#, "invalid JSON"), ("{\"a\":\"\u{1}\"}", "invalid JSON"),
+        ("", "body"), ("{", "invalid JSON"), ("not json", "invalid JSON"), (#"{"a":1}}"#, "invalid JSON"),
+        ("[]", "object"), ("3", "object"),
+        ("null", "object"), (#""text""#, "object"), (deep, "invalid JSON"), (#"{"a":\#(deep)}"#, "invalid JSON"),
+        ("{\"a\":\"\u{1}\"}", "invalid JSON"),
         ("{} {}", "invalid JSON"), ("{'a':1}", "invalid JSON"), (#"{"vector":[NaN]}"#, "invalid JSON"),
     ]
 
@@ -88,8 +90,10 @@ import Testing
         (#"{"vector":[1,2,3],"filter":[]}"#, 400, "invalid_request", ["filter"]),
         (#"{"vector":[1,2,3],"filter":{"must":3}}"#, 400, "invalid_request", ["must"]),
         (#"{"vector":[1,2,3],"filter":{"musst":[]}}"#, 400, "invalid_request", ["musst"]),
-        (#"{"vector":[1,2,3],"filter":{"conditions":[{"field":"a","operator":"like","value":1}]}}"#, 400,
-            "invalid_request", ["operator"]),
+        (
+            #"{"vector":[1,2,3],"filter":{"conditions":[{"field":"a","operator":"like","value":1}]}}"#, 400,
+            "invalid_request", ["operator"]
+        ),
         (#"{"vector":[1,2,3],"using":"other"}"#, 400, "invalid_request", ["other"]),
     ]
 
@@ -108,12 +112,15 @@ import Testing
     static let paths: [Case] = [
         Case("GET", "/nothing", nil, 404, "not_found"), Case("GET", "//", nil, 404, "not_found"),
         Case("GET", "/vectors/", nil, 404, "not_found"), Case("GET", "/vectors//x", nil, 404, "not_found"),
-        Case("GET", "/vectors/a/b", nil, 404, "not_found"), Case("GET", "/collections//vectors/x", nil, 404, "not_found"),
+        Case("GET", "/vectors/a/b", nil, 404, "not_found"),
+        Case("GET", "/collections//vectors/x", nil, 404, "not_found"),
         Case("GET", "/cluster", nil, 404, "not_found"), Case("GET", "/cluster/nodes/x", nil, 404, "not_found"),
         Case("GET", "/VECTORS/x", nil, 404, "not_found"), Case("GET", "*", nil, 404, "not_found"),
         Case("GET", "/vectors", nil, 405, "method_not_allowed", "POST"),
-        Case("POST", "/health", "", 405, "method_not_allowed"), Case("PUT", "/vectors/x", "", 405, "method_not_allowed"),
-        Case("PATCH", "/collections/x", "", 405, "method_not_allowed"), Case("OPTIONS", "/", nil, 405, "method_not_allowed"),
+        Case("POST", "/health", "", 405, "method_not_allowed"),
+        Case("PUT", "/vectors/x", "", 405, "method_not_allowed"),
+        Case("PATCH", "/collections/x", "", 405, "method_not_allowed"),
+        Case("OPTIONS", "/", nil, 405, "method_not_allowed"),
         Case("TRACE", "/stats", nil, 405, "method_not_allowed"),
         Case("GET", "/vectors/%", nil, 400, "invalid_request", "%"), Case("GET", "/vectors/%zz", nil, 400),
         Case("GET", "/vectors/a%2", nil, 400), Case("GET", "/vectors/%ff%fe", nil, 400, "invalid_request", "UTF-8"),
@@ -126,16 +133,24 @@ import Testing
         Case("GET", "/collections/none/vectors/1", nil, 404, "collection_not_found", "none"),
         Case("DELETE", "/collections/none/vectors/1", nil, 404, "collection_not_found", "none"),
         Case("POST", "/collections/none/vectors", #"{"id":1,"vector":[1]}"#, 404, "collection_not_found"),
-        Case("POST", "/collections/none/vectors/batch", #"{"vectors":[{"id":1,"vector":[1]}]}"#, 404, "collection_not_found"),
+        Case(
+            "POST", "/collections/none/vectors/batch", #"{"vectors":[{"id":1,"vector":[1]}]}"#, 404,
+            "collection_not_found"),
         Case("POST", "/collections/none/vectors/search", #"{"vector":[1]}"#, 404, "collection_not_found"),
-        Case("POST", "/collections/none/vectors/search/batch", #"{"searches":[{"vector":[1]}]}"#, 404, "collection_not_found"),
-        Case("PUT", "/collections/\(String(repeating: "n", count: 300))", #"{"vectors":{"size":3,"distance":"Dot"}}"#, 400),
+        Case(
+            "POST", "/collections/none/vectors/search/batch", #"{"searches":[{"vector":[1]}]}"#, 404,
+            "collection_not_found"),
+        Case(
+            "PUT", "/collections/\(String(repeating: "n", count: 300))", #"{"vectors":{"size":3,"distance":"Dot"}}"#,
+            400),
         Case("PUT", "/collections/a%2Fb", #"{"vectors":{"size":3,"distance":"Dot"}}"#, 400),
         Case("POST", "/vectors/batch", #"{"vectors":[]}"#, 400, "invalid_request", "vectors"),
         Case("POST", "/vectors/batch", #"{"vectors":{}}"#, 400, "invalid_request", "vectors", "array"),
         Case("POST", "/vectors/batch", #"{"points":[]}"#, 400, "invalid_request", "vectors"),
         Case("POST", "/vectors/search/batch", #"{"searches":[]}"#, 400, "invalid_request", "searches"),
-        Case("POST", "/vectors/search/batch", #"{"searches":[{"vector":[1,2,3]},{"vector":[1]}]}"#, 400, "dimension_mismatch"),
+        Case(
+            "POST", "/vectors/search/batch", #"{"searches":[{"vector":[1,2,3]},{"vector":[1]}]}"#, 400,
+            "dimension_mismatch"),
     ]
 
     static var all: [Case] {

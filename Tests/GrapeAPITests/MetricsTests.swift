@@ -24,7 +24,8 @@ import Testing
         try await TestServer.with { (server) async throws in
             _ = try await server.call("POST", "/vectors", #"{"id":1,"vector":[1,2]}"#)
             _ = try await server.call("POST", "/vectors/search", #"{"vector":[1,2]}"#)
-            _ = try await server.call("POST", "/vectors/search/batch", #"{"searches":[{"vector":[1,2]},{"vector":[2,2]}]}"#)
+            _ = try await server.call(
+                "POST", "/vectors/search/batch", #"{"searches":[{"vector":[1,2]},{"vector":[2,2]}]}"#)
             _ = try await server.call("POST", "/vectors/search", #"{"vector":[1,2,3]}"#)
             _ = try await server.call("GET", "/nothing")
             _ = try await scrape(server)

@@ -205,10 +205,14 @@ import Testing
                 ("POST /vectors HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n", 400),
                 ("POST /vectors HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400),
                 ("POST /vectors HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400),
-                ("POST /vectors HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+                (
+                    "POST /vectors HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                    400
+                ),
                 ("POST /vectors HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
                 ("POST /vectors HTTP/1.1\r\nHost: t\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\n{", 400),
-                ("GET / HTTP/1.1\r\nHost: t\r\nX: \(long)\r\n\r\n", 431), ("GET / HTTP/1.1\r\nHost: t\r\n\(many)\r\n", 431),
+                ("GET / HTTP/1.1\r\nHost: t\r\nX: \(long)\r\n\r\n", 431),
+                ("GET / HTTP/1.1\r\nHost: t\r\n\(many)\r\n", 431),
                 ("GET /\(long) HTTP/1.1\r\nHost: t\r\n\r\n", 414),
                 ("GET /\(String(repeating: "y", count: 9_000)) HTTP/1.1\r\nHost: t\r\n\r\n", 414),
             ] {

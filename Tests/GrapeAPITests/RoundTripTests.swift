@@ -5,7 +5,8 @@ import Testing
     @Test func aPointComesBackAsItWasWritten() async throws {
         try await TestServer.with { (server) async throws in
             let written = try await server.call(
-                "POST", "/vectors", #"{"id":"doc-1","vector":[0.1,0.25,-3],"payload":{"title":"集群","n":9007199254740993}}"#)
+                "POST", "/vectors",
+                #"{"id":"doc-1","vector":[0.1,0.25,-3],"payload":{"title":"集群","n":9007199254740993}}"#)
             #expect(written.status == 200)
             #expect(try written.json()["id"] == "doc-1")
             #expect(try written.json()["status"] == "ok")
@@ -13,7 +14,8 @@ import Testing
 
             let read = try await server.call("GET", "/vectors/doc-1")
             #expect(read.status == 200)
-            #expect(read.text == #"{"id":"doc-1","vector":[0.1,0.25,-3.0],"payload":{"title":"集群","n":9007199254740993}}"#)
+            #expect(
+                read.text == #"{"id":"doc-1","vector":[0.1,0.25,-3.0],"payload":{"title":"集群","n":9007199254740993}}"#)
 
             let deleted = try await server.call("DELETE", "/vectors/doc-1")
             #expect(deleted.text == #"{"id":"doc-1","deleted":true}"#)
@@ -27,7 +29,8 @@ import Testing
             for (written, path) in [
                 ("7", "7"), ("18446744073709551615", "18446744073709551615"), (#""007""#, "007"),
                 (#""A8098C1A-F86E-11DA-BD1A-00112444BE1E""#, "a8098c1a-f86e-11da-bd1a-00112444be1e"),
-                (#""a/b c""#, "a%2Fb%20c"), (#""葡萄""#, "%E8%91%A1%E8%90%84"), (#""1+1""#, "1+1"), (#""batch""#, "batch"),
+                (#""a/b c""#, "a%2Fb%20c"), (#""葡萄""#, "%E8%91%A1%E8%90%84"), (#""1+1""#, "1+1"),
+                (#""batch""#, "batch"),
                 (#""search""#, "search"), (#""..""#, ".."), (#""100%""#, "100%25"),
             ] {
                 let write = try await server.call("POST", "/vectors", #"{"id":\#(written),"vector":[1,2]}"#)
@@ -63,7 +66,8 @@ import Testing
             #expect(first["vector"] == [0.0, 1.0])
 
             let both = try await server.call(
-                "POST", "/vectors/search/batch", #"{"searches":[{"vector":[1,0],"limit":1},{"vector":[0,1],"limit":1}]}"#)
+                "POST", "/vectors/search/batch",
+                #"{"searches":[{"vector":[1,0],"limit":1},{"vector":[0,1],"limit":1}]}"#)
             let answers = try #require(try both.json()["results"]?.arrayValue)
             #expect(answers.map { $0[0]?["id"] } == [1, 3])
         }
@@ -76,7 +80,9 @@ import Testing
             #expect(made.status == 200)
             #expect(try made.json()["result"] == true)
             #expect(try made.json()["status"] == "ok")
-            #expect(try await server.call("PUT", "/collections/books", #"{"vectors":{"size":2,"distance":"Dot"}}"#).status == 409)
+            #expect(
+                try await server.call("PUT", "/collections/books", #"{"vectors":{"size":2,"distance":"Dot"}}"#).status
+                    == 409)
             let written = try await server.call("POST", "/collections/books/vectors", #"{"id":"a","vector":[3,4]}"#)
             #expect(written.status == 200)
             let found = try await server.call("POST", "/collections/books/vectors/search", #"{"vector":[0,0]}"#)
@@ -85,7 +91,8 @@ import Testing
             #expect(info["result"]?["points_count"] == 1)
             #expect(info["result"]?["config"]?["params"]?["vectors"]?["distance"] == "Euclid")
             #expect(info["result"]?["config"]?["params"]?["vectors"]?["hnsw_config"]?["m"] == 8)
-            #expect(try await server.call("GET", "/collections").json()["result"]?["collections"] == [["name": "books"]])
+            #expect(
+                try await server.call("GET", "/collections").json()["result"]?["collections"] == [["name": "books"]])
             #expect(try await server.call("GET", "/collections/books/exists").json()["result"] == ["exists": true])
             #expect(try await server.call("DELETE", "/collections/books").json()["result"] == true)
             #expect(try await server.call("GET", "/collections/books/exists").json()["result"] == ["exists": false])
@@ -138,7 +145,10 @@ import Testing
             for path in ["/cluster/migration/status", "/cluster/rebalance/status"] {
                 #expect(try await server.call("GET", path).json()["state"] == "idle")
             }
-            for path in ["/cluster/snapshot/x", "/cluster/backup/latest", "/cluster/backup/verify", "/cluster/consistency/check?deep=true"] {
+            for path in [
+                "/cluster/snapshot/x", "/cluster/backup/latest", "/cluster/backup/verify",
+                "/cluster/consistency/check?deep=true",
+            ] {
                 #expect(try await server.call("GET", path).status == 501)
             }
         }

@@ -7,7 +7,8 @@ import Testing
         let calls: [(String, String, Route)] = [
             ("GET", "/", .welcome), ("GET", "/health", .health), ("HEAD", "/health", .health),
             ("GET", "/health/detailed", .healthDetailed), ("POST", "/vectors", .upsert(into: "default")),
-            ("POST", "/vectors/batch", .upsertBatch(into: "default")), ("GET", "/vectors/a", .point(id: "a", in: "default")),
+            ("POST", "/vectors/batch", .upsertBatch(into: "default")),
+            ("GET", "/vectors/a", .point(id: "a", in: "default")),
             ("GET", "/vectors/batch", .point(id: "batch", in: "default")),
             ("DELETE", "/vectors/search", .deletePoint(id: "search", from: "default")),
             ("POST", "/vectors/search", .search(in: "default")),
@@ -18,7 +19,8 @@ import Testing
             ("GET", "/collections/c/exists", .collectionExists("c")),
             ("GET", "http://host:1/vectors/a", .point(id: "a", in: "default")),
             ("GET", "/vectors/a%2fb%E8%91%A1", .point(id: "a/b葡", in: "default")),
-            ("POST", "/cluster/consistency/repair", .repairConsistency), ("GET", "/cluster/snapshot/s1", .snapshotState),
+            ("POST", "/cluster/consistency/repair", .repairConsistency),
+            ("GET", "/cluster/snapshot/s1", .snapshotState),
         ]
         for (method, target, route) in calls {
             let resource = try #require(Resource(try RequestTarget(target).segments), "\(target)")

@@ -48,7 +48,8 @@ struct BeamTests {
     @Test
     func `ordered bits order as the floats do`() {
         let values: [Float] = [
-            -.greatestFiniteMagnitude, -1, -.leastNonzeroMagnitude, 0, .leastNonzeroMagnitude, 1, .greatestFiniteMagnitude,
+            -.greatestFiniteMagnitude, -1, -.leastNonzeroMagnitude, 0, .leastNonzeroMagnitude, 1,
+            .greatestFiniteMagnitude,
         ]
         let bits = values.map(Beam.orderedBits)
         #expect(bits == bits.sorted() && Set(bits).count == bits.count)
@@ -95,7 +96,9 @@ struct BeamTests {
                 #expect(table.find(hash: hash, where: isSame) == model[key])
             default:
                 owner[ordinal] = key
-                #expect(table.insert(hash: hash, ordinal: ordinal, where: isSame) == model.updateValue(ordinal, forKey: key))
+                #expect(
+                    table.insert(hash: hash, ordinal: ordinal, where: isSame) == model.updateValue(ordinal, forKey: key)
+                )
             }
             #expect(table.count == model.count)
         }

@@ -22,17 +22,20 @@ struct CheckpointTests {
             _ parameters: IndexParameters, threads: Int = 1
         ) throws -> (index: CollectionIndex, report: LoadReport) {
             let loader = try CollectionIndex.Loader(parameters: parameters, clock: VisibilityClock())
-            for (chunk, bytes) in chunks.sorted(by: { $0.key < $1.key }) { _ = loader.add(chunk: chunk, bytes: bytes.span) }
+            for (chunk, bytes) in chunks.sorted(by: { $0.key < $1.key }) {
+                _ = loader.add(chunk: chunk, bytes: bytes.span)
+            }
             let rows = rows.sorted { $0.key < $1.key }
-            Fixture.inParallel((0..<threads).map { thread in
-                {
-                    for (index, row) in rows.enumerated() where index % threads == thread {
-                        try? loader.join(
-                            key: Fixture.key(row.key).span, version: row.value.version, shard: 0,
-                            vector: row.value.vector.span)
+            Fixture.inParallel(
+                (0..<threads).map { thread in
+                    {
+                        for (index, row) in rows.enumerated() where index % threads == thread {
+                            try? loader.join(
+                                key: Fixture.key(row.key).span, version: row.value.version, shard: 0,
+                                vector: row.value.vector.span)
+                        }
                     }
-                }
-            })
+                })
             return loader.finish()
         }
     }

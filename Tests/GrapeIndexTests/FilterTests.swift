@@ -31,7 +31,10 @@ struct FilterTests {
                 #expect(filter.asked.values.allSatisfy { $0 == 1 })
                 let ids = hits.map { Fixture.id(index.key(of: $0.ordinal)) }
                 #expect(ids.allSatisfy(matches) && Set(ids).count == ids.count)
-                let all = Dictionary(uniqueKeysWithValues: Self.base.enumerated().filter { matches($0.offset) }.map { ($0.offset, $0.element) })
+                let all = Dictionary(
+                    uniqueKeysWithValues: Self.base.enumerated().filter { matches($0.offset) }.map {
+                        ($0.offset, $0.element)
+                    })
                 let best = Fixture.best(10, of: all, to: query, metric: .cosine)
                 found += Set(best).intersection(ids).count
                 wanted += best.count
@@ -48,8 +51,10 @@ struct FilterTests {
         var filter = ClosureFilter { Fixture.id(index.key(of: $0)) % 3 == 0 }
         let query = Self.base[4]
         let hits = index.search(query.span, limit: 10, exact: true, pin: pin, filter: &filter)
-        let all = Dictionary(uniqueKeysWithValues: Self.base.enumerated().filter { $0.offset % 3 == 0 }.map { ($0.offset, $0.element) })
-        #expect(hits.map { Fixture.id(index.key(of: $0.ordinal)) } == Fixture.best(10, of: all, to: query, metric: .cosine))
+        let all = Dictionary(
+            uniqueKeysWithValues: Self.base.enumerated().filter { $0.offset % 3 == 0 }.map { ($0.offset, $0.element) })
+        #expect(
+            hits.map { Fixture.id(index.key(of: $0.ordinal)) } == Fixture.best(10, of: all, to: query, metric: .cosine))
         #expect(filter.asked.count < 100)
     }
 

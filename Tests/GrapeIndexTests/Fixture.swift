@@ -50,7 +50,9 @@ enum Fixture {
         case .dotProduct: -NaiveMetric.dot.distance(first, second)
         case .cosine:
             -NaiveMetric.dot.distance(first, second)
-                / max((NaiveMetric.dot.distance(first, first) * NaiveMetric.dot.distance(second, second)).squareRoot(), 1e-300)
+                / max(
+                    (NaiveMetric.dot.distance(first, first) * NaiveMetric.dot.distance(second, second)).squareRoot(),
+                    1e-300)
         case .euclidean: NaiveMetric.euclidean.distance(first, second).squareRoot()
         case .manhattan: NaiveMetric.manhattan.distance(first, second)
         }

@@ -38,7 +38,9 @@ struct HammerTests {
         let failures = Mutex<[String]>([])
         let tallies = Mutex((searches: 0, misses: 0))
         let isDone = Atomic<Bool>(false)
-        let report: @Sendable (String) -> Void = { message in failures.withLock { if $0.count < 10 { $0.append(message) } } }
+        let report: @Sendable (String) -> Void = { message in
+            failures.withLock { if $0.count < 10 { $0.append(message) } }
+        }
 
         let write: @Sendable () -> Void = {
             var generator = SplitMix64(seed: 77)
@@ -55,7 +57,9 @@ struct HammerTests {
                 index.checkpoint { _, bytes in if bytes.count == 1 { report("a chunk of one byte") } }
             }
         }
-        let move: @Sendable () -> Void = { while !isDone.load(ordering: .sequentiallyConsistent) { _ = index.moveTail(max: 16) } }
+        let move: @Sendable () -> Void = {
+            while !isDone.load(ordering: .sequentiallyConsistent) { _ = index.moveTail(max: 16) }
+        }
         let search: @Sendable () -> Void = {
             var generator = SplitMix64(seed: 99)
             while !isDone.load(ordering: .sequentiallyConsistent) {
@@ -84,7 +88,8 @@ struct HammerTests {
         _ report: (String) -> Void
     ) {
         // The first batches fill the collection; later ones change it.
-        let ids = version <= 25
+        let ids =
+            version <= 25
             ? Array(Int(version - 1) * 100..<Int(version) * 100)
             : Array(Set((0..<8).map { _ in Int.random(in: 0..<Self.ids, using: &generator) }))
         let isDeleted = ids.map { _ in version > 25 && Int.random(in: 0..<5, using: &generator) == 0 }
@@ -92,7 +97,9 @@ struct HammerTests {
         for (id, isDeleted) in zip(ids, isDeleted) {
             let vector = vector(id, version)
             staged.append(
-                isDeleted ? nil : try? index.stage(key: Fixture.key(id).span, version: version, shard: 0, vector: vector.span))
+                isDeleted
+                    ? nil : try? index.stage(key: Fixture.key(id).span, version: version, shard: 0, vector: vector.span)
+            )
         }
         index.clock.publish { stamp in
             for (position, id) in ids.enumerated() {

@@ -30,7 +30,9 @@ struct KernelTests {
         (0..<Int(GRAPE_KERNEL_SETS)).compactMap { grape_kernels_at($0)?.pointee }
     }
 
-    private static let dimensions = [1, 2, 3, 7, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 384, 511, 768, 1_000, 65_536]
+    private static let dimensions = [
+        1, 2, 3, 7, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 384, 511, 768, 1_000, 65_536,
+    ]
 
     private func floatChunk(
         dimension: Int, count: Int, scale: Float, generator: inout SplitMix64

@@ -27,7 +27,8 @@ struct SearchTests {
     }
 
     @Test(arguments: DistanceMetric.allCases, IndexParameters.Quantization.allCases)
-    func `a walk finds nearly all of the best`(metric: DistanceMetric, quantization: IndexParameters.Quantization) throws
+    func `a walk finds nearly all of the best`(metric: DistanceMetric, quantization: IndexParameters.Quantization)
+        throws
     {
         let index = try CollectionIndex(64, metric, quantization: quantization)
         let base = Fixture.clustered(5_000, dimension: 64, clusters: 60, seed: 7)
@@ -115,7 +116,9 @@ struct SearchTests {
     }
 
     @Test(arguments: DistanceMetric.allCases, IndexParameters.Quantization.allCases)
-    func `zero and huge vectors break nothing`(metric: DistanceMetric, quantization: IndexParameters.Quantization) throws {
+    func `zero and huge vectors break nothing`(metric: DistanceMetric, quantization: IndexParameters.Quantization)
+        throws
+    {
         let index = try CollectionIndex(20, metric, quantization: quantization, efConstruction: 50)
         var generator = SplitMix64(seed: 11)
         for id in 0..<1_500 {
@@ -152,7 +155,8 @@ struct SearchTests {
     static func recall(_ index: CollectionIndex, _ queries: [[Float]], ef: Int = 100) -> Double {
         var found = 0
         for query in queries {
-            found += Set(index.find(query, limit: 10, ef: ef)).intersection(index.find(query, limit: 10, exact: true)).count
+            found +=
+                Set(index.find(query, limit: 10, ef: ef)).intersection(index.find(query, limit: 10, exact: true)).count
         }
         return Double(found) / Double(10 * queries.count)
     }

@@ -33,7 +33,9 @@ struct WordNetTests {
         }
     }
 
-    @Test(.enabled(if: isPresent, "../shared/data/wordnet is not there"), arguments: IndexParameters.Quantization.allCases)
+    @Test(
+        .enabled(if: isPresent, "../shared/data/wordnet is not there"), arguments: IndexParameters.Quantization.allCases
+    )
     func `wordnet is searched with a recall of 0,95 at default settings`(
         quantization: IndexParameters.Quantization
     ) throws {

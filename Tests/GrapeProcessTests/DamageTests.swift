@@ -62,11 +62,13 @@ struct DamageTests {
         let files = try tables(in: site.data)
         try #require(!files.isEmpty, "the server wrote no table file")
         let file = files[0]
+        // RocksDB looks for a missing table under an older suffix, too, and names that; the number is the same.
+        let name = file.deletingPathExtension().lastPathComponent
         try damage(file, harm)
         let server = try site.start()
         guard let endpoint = try? await server.healthyEndpoint() else {
             #expect(try await server.waitForEnd() == 65, "\(server.logEnd)")
-            #expect(server.logText.contains(file.lastPathComponent), "\(harm) \(file.path)\n\(server.logEnd)")
+            #expect(server.logText.contains(name), "\(harm) \(file.path)\n\(server.logEnd)")
             return
         }
         // It serves: then each point is right or refused.
@@ -82,7 +84,7 @@ struct DamageTests {
             let found = try Record(answer: answer, id: record.id)
             #expect(found == record)
         }
-        #expect(refused == 0 || server.logText.contains(file.lastPathComponent), "not named\n\(server.logEnd)")
+        #expect(refused == 0 || server.logText.contains(name), "not named\n\(server.logEnd)")
         await connection.close()
         try await server.killNow()
     }

@@ -130,7 +130,8 @@ import Testing
 
     @Test func `a missing file is named`() throws {
         let store = try makeStore()
-        for file in store.names where file.hasSuffix(".sst") || file.hasSuffix(".log") || file.hasPrefix("MANIFEST") || file == "CURRENT" {
+        for file in store.names
+        where file.hasSuffix(".sst") || file.hasSuffix(".log") || file.hasPrefix("MANIFEST") || file == "CURRENT" {
             let copy = try store.copy("gone")
             try copy.remove(file)
             let verdict = try examine(copy)

@@ -190,7 +190,8 @@ private struct Ledger {
     @Test func `the state falls at its thresholds and rises with a margin`() {
         func next(_ state: SpaceState, _ free: UInt64, stopped: Bool = false, unflushed: UInt64 = 0) -> SpaceState {
             DiskSpace.next(
-                from: state, free: free, unflushed: unflushed, writesStopped: stopped, almostFullBytes: 100, fullBytes: 10)
+                from: state, free: free, unflushed: unflushed, writesStopped: stopped, almostFullBytes: 100,
+                fullBytes: 10)
         }
         #expect(next(.ok, 150, unflushed: 50) == .ok)
         #expect(next(.ok, 149, unflushed: 50) == .almostFull)

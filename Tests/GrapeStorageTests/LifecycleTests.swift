@@ -6,7 +6,9 @@ import Testing
     @Test func `a directory in use is refused by name and stays usable`() throws {
         let scratch = Scratch()
         let database = try Database.open(path: scratch.path, options: smallOptions())
-        #expect(storageError { () throws(StorageError) in try Database.open(path: scratch.path) } == .inUse(path: scratch.path))
+        #expect(
+            storageError { () throws(StorageError) in try Database.open(path: scratch.path) }
+                == .inUse(path: scratch.path))
         try write(database, 1)
         try database.close()
         let again = try Database.open(path: scratch.path, options: smallOptions())
@@ -91,7 +93,9 @@ import Testing
         _ = consume batch
         try database.close()
         let newer = StorageError.newerFormat(path: scratch.path, found: 99, supported: Database.formatVersion)
-        for _ in 0..<2 { #expect(storageError { () throws(StorageError) in try Database.open(path: scratch.path) } == newer) }
+        for _ in 0..<2 {
+            #expect(storageError { () throws(StorageError) in try Database.open(path: scratch.path) } == newer)
+        }
     }
 
     @Test func `a directory that is none of ours is refused`() throws {
@@ -130,15 +134,24 @@ import Testing
         let cases: [(String, (StorageError) -> Bool)] = [
             ("IO error: While lock file: /d/LOCK: Resource temporarily unavailable", { $0 == .inUse(path: "/d") }),
             ("IO error: No space left on device: While appending to file: /d/000004.log: x", { $0.isNoSpace }),
-            ("Corruption: block checksum mismatch: stored = 1 in /d/000012.sst offset 0 size 9", { error in
-                if case .corruption(_, "000012.sst", _) = error { true } else { false }
-            }),
-            ("IO error: No such file or directory: While open a file: /d/MANIFEST-000004: x", { error in
-                if case .corruption(_, "MANIFEST-000004", _) = error { true } else { false }
-            }),
-            ("IO error: While fsync: /d/000003.log: Input/output error", { error in
-                if case .io = error { true } else { false }
-            }),
+            (
+                "Corruption: block checksum mismatch: stored = 1 in /d/000012.sst offset 0 size 9",
+                { error in
+                    if case .corruption(_, "000012.sst", _) = error { true } else { false }
+                }
+            ),
+            (
+                "IO error: No such file or directory: While open a file: /d/MANIFEST-000004: x",
+                { error in
+                    if case .corruption(_, "MANIFEST-000004", _) = error { true } else { false }
+                }
+            ),
+            (
+                "IO error: While fsync: /d/000003.log: Input/output error",
+                { error in
+                    if case .io = error { true } else { false }
+                }
+            ),
             ("Invalid argument: no", { if case .invalid = $0 { true } else { false } }),
         ]
         for (text, matches) in cases { #expect(matches(StorageError.classify(text, at: site)), "\(text)") }

@@ -7,7 +7,8 @@ enum RawStore {
     typealias Put = (_ key: [UInt8], _ stored: [UInt8]) -> Void
 
     /// The bytes stored under `key`, trailer included. Closes `database`.
-    static func get(_ scratch: Scratch, _ database: Database, _ family: ColumnFamily, _ key: [UInt8]) throws -> [UInt8]? {
+    static func get(_ scratch: Scratch, _ database: Database, _ family: ColumnFamily, _ key: [UInt8]) throws -> [UInt8]?
+    {
         try database.close()
         var found: [UInt8]?
         try open(scratch, family) { store, handle in

@@ -12,33 +12,33 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let service: Service
+    let service: Service
     let limits: ConnectionLimits
     let load: ServerLoad
-    private let recorder: RequestRecorder
+    let recorder: RequestRecorder
     private let room: ServerLoad.Room
     var state: ConnectionState
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
 
     // The request under way.
-    private var admission: Admission<Service.Call>?
-    private var progress = CallProgress()
-    private var body: [UInt8] = []
+    var admission: Admission<Service.Call>?
+    var progress = CallProgress()
+    var body: [UInt8] = []
     private var bodyCount = 0
-    private var heldCount = 0
-    private var isHead = false
-    private var isHTTP10 = false
-    private var startedAt = NIODeadline.now()
+    var heldCount = 0
+    var isHead = false
+    var isHTTP10 = false
+    var startedAt = NIODeadline.now()
 
     // What came too early or can't be read.
-    private var laterParts = CircularBuffer<HTTPServerRequestPart>()
-    private var isTakingLaterParts = false
-    private var laterFailure: GrapeError?
-    private var isReadHeld = false
-    private var sawTargetEnd = false
-    private var lingeredBytes = 0
-    private var timer: Scheduled<Void>?
-    private var timerDeadline = NIODeadline.distantFuture
+    var laterParts = CircularBuffer<HTTPServerRequestPart>()
+    var isTakingLaterParts = false
+    var laterFailure: GrapeError?
+    var isReadHeld = false
+    var sawTargetEnd = false
+    var lingeredBytes = 0
+    var timer: Scheduled<Void>?
+    var timerDeadline = NIODeadline.distantFuture
 
     init(
         service: Service, limits: ConnectionLimits, load: ServerLoad, room: ServerLoad.Room, recorder: RequestRecorder
@@ -123,7 +123,7 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
 
     // MARK: A request's parts
 
-    private func take(_ part: HTTPServerRequestPart) {
+    func take(_ part: HTTPServerRequestPart) {
         switch (part, state.phase) {
         case (.head(let head), .idle), (.head(let head), .readingHead): begin(head)
         case (.body(let bytes), .readingBody): append(bytes)
@@ -210,120 +210,5 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
     private func complete(_ answer: HTTPAnswer, of request: Int) {
         guard request == state.request, state.phase == .answering else { return }
         self.answer(answer, closes: false)
-    }
-
-    // MARK: Answers
-
-    /// Answers what can't be a request, or not be read to its end; the connection ends.
-    private func refuse(_ failure: GrapeError) {
-        guard state.phase != .lingering, state.phase != .closed else { return }
-        answer(HTTPAnswer(failure), closes: true)
-    }
-
-    private func answer(_ answer: HTTPAnswer, closes: Bool) {
-        guard let context else { return }
-        state.answer(closes: closes || answer.closes, now: .now())
-        releaseBody()
-        recorder.record(
-            admission?.operation ?? .other, status: answer.status,
-            nanoseconds: UInt64(max(0, (NIODeadline.now() - startedAt).nanoseconds)))
-        admission = nil
-        var head = HTTPResponseHead(
-            version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status),
-            headers: HTTPHeaders([
-                ("Content-Type", answer.contentType.rawValue), ("Content-Length", String(answer.body.count)),
-            ]))
-        for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
-        if state.endsAfterAnswer {
-            head.headers.add(name: "Connection", value: "close")
-        } else if isHTTP10 {
-            head.headers.add(name: "Connection", value: "keep-alive")
-        }
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !isHead, !answer.body.isEmpty {
-            context.write(
-                wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: answer.body)))), promise: nil)
-        }
-        let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.answerWritten() }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
-        watchDeadline()
-    }
-
-    private func answerWritten() {
-        guard let context else { return }
-        switch state.answerWritten(now: .now()) {
-        case .nextRequest: nextRequest(context)
-        case .linger:
-            laterParts.removeAll()
-            context.close(mode: .output, promise: nil)
-            watchDeadline()
-            resumeReading(context)
-        case .close: context.close(promise: nil)
-        }
-    }
-
-    /// Goes on with what came while the last request was answered.
-    private func nextRequest(_ context: ChannelHandlerContext) {
-        // An answer is often written before `take` returns, and comes here again: the loop outside goes on then.
-        guard !isTakingLaterParts else { return }
-        isTakingLaterParts = true
-        while !state.holdsParts, let part = laterParts.popFirst() { take(part) }
-        isTakingLaterParts = false
-        guard !state.holdsParts else { return }
-        if let failure = laterFailure {
-            laterFailure = nil
-            refuse(failure)
-            return
-        }
-        watchDeadline()
-        resumeReading(context)
-    }
-
-    private func resumeReading(_ context: ChannelHandlerContext) {
-        guard isReadHeld else { return }
-        isReadHeld = false
-        context.read()
-    }
-
-    private func releaseBody() {
-        body = []
-        load.releaseBody(heldCount)
-        heldCount = 0
-    }
-
-    // MARK: Deadlines
-
-    /// One timer a connection. It is set anew only where the deadline came nearer; where it went away the timer fires
-    /// once for nothing.
-    private func watchDeadline() {
-        guard let context else { return }
-        if timer != nil, timerDeadline <= state.deadline { return }
-        timer?.cancel()
-        timerDeadline = state.deadline
-        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: state.deadline) { [weak self] in
-            self?.deadlinePassed()
-        }
-    }
-
-    private func deadlinePassed() {
-        timer = nil
-        guard let context else { return }
-        switch state.deadlinePassed(now: .now()) {
-        case .wait: break
-        case .close:
-            context.close(promise: nil)
-            return
-        case .refuseSlowRequest:
-            let seconds = limits.requestTimeout.nanoseconds / 1_000_000_000
-            refuse(GrapeError(.requestTimeout, "the request did not arrive within \(seconds) s"))
-            return
-        case .giveUpCall:
-            if let admission, case .call(let call) = admission.decision {
-                answer(service.timeoutAnswer(call, progress: progress), closes: true)
-            }
-            return
-        }
-        if state.phase != .closed { watchDeadline() }
     }
 }

@@ -53,7 +53,8 @@ extension GrapeError {
             self.init(.invalidRequest, "the request has both Content-Length and Transfer-Encoding, or two lengths")
         case .invalidContentLength: self.init(.invalidRequest, "Content-Length is not a number")
         case .invalidMethod: self.init(.invalidRequest, "the request's method is none of HTTP's")
-        case .invalidURL: self.init(.invalidRequest, "the request's target has a character that must be percent-encoded")
+        case .invalidURL:
+            self.init(.invalidRequest, "the request's target has a character that must be percent-encoded")
         case .invalidVersion: self.init(.invalidRequest, "the request's HTTP version is not supported")
         case .invalidHeaderToken: self.init(.invalidRequest, "a header has a character that is not allowed")
         case .invalidChunkSize: self.init(.invalidRequest, "a chunk of the body has no valid size")

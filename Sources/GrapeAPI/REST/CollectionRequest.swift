@@ -47,7 +47,9 @@ struct CollectionRequest {
             let reader = try ObjectReader(value, name: "vectors.\(schema.name.prefix(64))")
             vectors.append(try Self.vector(reader, schema, defaults.limits))
         }
-        guard !vectors.isEmpty else { throw fields.failure("vectors", "is empty: \"size\" and \"distance\" are needed") }
+        guard !vectors.isEmpty else {
+            throw fields.failure("vectors", "is empty: \"size\" and \"distance\" are needed")
+        }
     }
 
     private static func vector(

@@ -26,7 +26,7 @@ extension RESTService {
         var exists = true
         do {
             _ = try node.collection(name)
-        } catch where error.code == .collectionNotFound {
+        } catch  where error.code == .collectionNotFound {
             exists = false
         }
         return HTTPAnswer(envelopeSince: start) { json in
@@ -49,7 +49,7 @@ extension RESTService {
         var existed = true
         do {
             try await node.dropCollection(name)
-        } catch where error.code == .collectionNotFound {
+        } catch  where error.code == .collectionNotFound {
             existed = false
         }
         return HTTPAnswer(envelopeSince: start) { $0.bool(existed) }

@@ -34,7 +34,10 @@ extension RESTService {
     func point(_ id: String, in collection: String, _ call: RESTCall) async throws(GrapeError) -> HTTPAnswer {
         let consistency = try Self.consistency(call.query)
         let written = try WrittenID(text: id)
-        guard let point = try await call.node.point(written.id, in: collection, consistency: consistency) else {
+        let found = try await Self.unlessUnmade(collection, nil) { () async throws(GrapeError) in
+            try await call.node.point(written.id, in: collection, consistency: consistency)
+        }
+        guard let point = found else {
             throw GrapeError(.notFound, "collection \(collection) has no point \(id.prefix(64))")
         }
         var answer = HTTPAnswer(capacity: 128 + point.payload.json.count) { json in
@@ -55,21 +58,27 @@ extension RESTService {
     ) async throws(GrapeError) -> HTTPAnswer {
         let written = try WrittenID(text: id)
         progress.submit(points: 1)
-        let deleted: Bool
-        do {
-            deleted = try await call.node.delete(
-                [written.id], from: collection, idempotencyKey: call.idempotencyKey
-            ).first ?? false
-        } catch where error.code == .collectionNotFound && collection == Resource.unnamedCollection {
-            // The unnamed collection is there for users before its first write has made it.
-            deleted = false
+        let deleted = try await Self.unlessUnmade(collection, [false]) { () async throws(GrapeError) in
+            try await call.node.delete([written.id], from: collection, idempotencyKey: call.idempotencyKey)
         }
         return HTTPAnswer { json in
             json.beginObject()
             json.key("id")
             json.id(written)
-            json.field("deleted", deleted)
+            json.field("deleted", deleted.first ?? false)
             json.endObject()
+        }
+    }
+
+    /// The unnamed collection is there for users, and empty, before its first write has made it.
+    static func unlessUnmade<Found: Sendable>(
+        _ collection: String, _ nothing: Found, _ call: () async throws(GrapeError) -> Found
+    ) async throws(GrapeError) -> Found {
+        do {
+            return try await call()
+        } catch {
+            guard error.code == .collectionNotFound, collection == Resource.unnamedCollection else { throw error }
+            return nothing
         }
     }
 

@@ -8,7 +8,9 @@ extension RESTService {
     ) async throws(GrapeError) -> HTTPAnswer {
         let start = ContinuousClock.now
         let request = try RequestBody.search(body, limits: options.limits)
-        let results = try await call.node.search(request, in: collection)
+        let results = try await Self.unlessUnmade(collection, []) { () async throws(GrapeError) in
+            try await call.node.search(request, in: collection)
+        }
         metrics.countSearches(1)
         var answer = HTTPAnswer(capacity: Self.capacity(results)) { json in
             json.beginObject()
@@ -26,7 +28,10 @@ extension RESTService {
     ) async throws(GrapeError) -> HTTPAnswer {
         let start = ContinuousClock.now
         let requests = try RequestBody.searches(body, limits: options.limits)
-        let answers = try await call.node.search(requests, in: collection)
+        let nothing = [[ScoredPoint]](repeating: [], count: requests.count)
+        let answers = try await Self.unlessUnmade(collection, nothing) { () async throws(GrapeError) in
+            try await call.node.search(requests, in: collection)
+        }
         metrics.countSearches(requests.count)
         var answer = HTTPAnswer(capacity: answers.reduce(64) { $0 + Self.capacity($1) }) { json in
             json.beginObject()

@@ -97,7 +97,8 @@ package struct RESTService: HTTPService {
             return try await perform(call, body, progress)
         } catch {
             if error.code.httpStatus == 500 {
-                logger.error("a call failed", metadata: ["operation": "\(call.route.operation.label)", "error": "\(error)"])
+                logger.error(
+                    "a call failed", metadata: ["operation": "\(call.route.operation.label)", "error": "\(error)"])
             }
             return answer(error, to: call.route)
         }
@@ -147,7 +148,8 @@ package struct RESTService: HTTPService {
         case .write:
             let outcome = points > 0 ? WriteOutcome(written: 0, notWritten: 0, unknown: points) : nil
             return answer(
-                GrapeError(.outcomeUnknown, "\(text): it may have been carried out, or may yet be", writeOutcome: outcome),
+                GrapeError(
+                    .outcomeUnknown, "\(text): it may have been carried out, or may yet be", writeOutcome: outcome),
                 to: call.route)
         }
     }

@@ -3,7 +3,9 @@ import GrapeModel
 /// The bodies of REST calls, decoded strictly: every error names the field, and what was found there.
 enum RequestBody {
     static func document(_ body: [UInt8]) throws(GrapeError) -> JSONDocument {
-        guard !body.isEmpty else { throw GrapeError(.invalidRequest, "the request has no body, a JSON object is needed") }
+        guard !body.isEmpty else {
+            throw GrapeError(.invalidRequest, "the request has no body, a JSON object is needed")
+        }
         return try JSONDocument(parsing: body)
     }
 

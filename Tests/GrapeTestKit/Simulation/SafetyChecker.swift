@@ -51,18 +51,17 @@ struct SafetyChecker {
 
     // MARK: Leaders and commits
 
-    mutating func leads(_ id: ReplicaID, term: Term, at position: Int) throws(Violation) {
+    mutating func leads(_ id: ReplicaID, term: Term, lastIndex: LogIndex) throws(Violation) {
         if let other = leaders[term.rawValue], other != id {
             throw Violation(.oneLeaderPerTerm, "term \(term.rawValue): replicas \(other.rawValue) and \(id.rawValue)")
         }
         leaders[term.rawValue] = id
         // The newest decision of an earlier term. A leader may be elected after a later one has decided more.
         guard let decision = decisions.last(where: { $0.term < term.rawValue }) else { return }
-        let log = logs[position]
-        if log.last < decision.index {
+        if lastIndex.rawValue < decision.index {
             throw Violation(
                 .leaderCompleteness,
-                "replica \(id.rawValue) leads term \(term.rawValue) with a log up to \(log.last), "
+                "replica \(id.rawValue) leads term \(term.rawValue) with a log up to \(lastIndex.rawValue), "
                     + "index \(decision.index) was committed in term \(decision.term)")
         }
     }

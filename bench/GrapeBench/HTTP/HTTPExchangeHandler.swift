@@ -65,8 +65,9 @@ final class HTTPExchangeHandler: ChannelDuplexHandler {
             guard let head else { return }
             let answer = HTTPAnswer(status: Int(head.status.code), headers: head.headers, body: body)
             (self.head, body) = (nil, ByteBuffer())
-            if !head.isKeepAlive { context.close(promise: nil) }
+            // The answer first: closing tells `channelInactive`, which would take the request for unanswered.
             finish(.success(answer))
+            if !head.isKeepAlive { context.close(promise: nil) }
         }
     }
 

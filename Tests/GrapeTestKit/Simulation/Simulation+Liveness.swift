@@ -1,0 +1,92 @@
+import GrapeRaft
+
+/// The end of a run: faults stop, a majority comes back, and everything asked must be answered in bounded time.
+extension Simulation {
+    /// In ticks of a true clock.
+    private static let ticksMax: UInt64 = 2_000
+
+    func livenessPhase() throws(Violation) {
+        down = minorityToLeaveDown()
+        try heal()
+        for client in clients.indices { clients[client].finish(after: 4) }
+        let deadline = world.now + Self.ticksMax * 1_000
+        while !isSettled {
+            if world.now > deadline { throw Violation(.liveness, describeStuck()) }
+            try nextEvent()
+        }
+        for client in clients.indices { clients[client].close(&history) }
+        try checkEqualStates()
+    }
+
+    private func heal() throws(Violation) {
+        world.options.heal()
+        world.network.heal()
+        for replica in replicas where replica.life != .dropped {
+            replica.clock.heal()
+            if down.contains(replica.position) {
+                if replica.life == .running { try replica.crash(&world) }
+            } else if replica.life == .crashed {
+                try replica.restart(&world)
+            }
+        }
+    }
+
+    /// As many members as may be missing from every configuration that a current member has applied.
+    private func minorityToLeaveDown() -> [Int] {
+        let members = newestConfState.members.map { Int($0.rawValue) - 1 }
+        var down: [Int] = []
+        for place in members.shuffled(using: &faultRandom) where faultRandom.below(2) == 0 {
+            let isBearable = members.allSatisfy { member in
+                let confState = replicas[member].disk.map.confState
+                return hasMajority(confState.voters, without: down + [place])
+                    && hasMajority(confState.votersOutgoing, without: down + [place])
+            }
+            if isBearable { down.append(place) }
+        }
+        return down
+    }
+
+    private func hasMajority(_ voters: [ReplicaID], without down: [Int]) -> Bool {
+        let up = voters.count { voter in
+            let place = Int(voter.rawValue) - 1
+            return replicas[place].life != .dropped && !down.contains(place)
+        }
+        return voters.isEmpty || up > voters.count / 2
+    }
+
+    /// Every client has its answers, and every member that is up has applied the same.
+    private var isSettled: Bool {
+        guard clients.allSatisfy(\.isDone) else { return false }
+        let up = membersUp
+        guard let first = up.first else { return false }
+        return up.allSatisfy { $0.map.applied == first.map.applied }
+    }
+
+    private var membersUp: [SimulatedReplica] {
+        newestConfState.members.map { replicas[Int($0.rawValue) - 1] }.filter { $0.life == .running }
+    }
+
+    private func checkEqualStates() throws(Violation) {
+        let up = membersUp
+        for replica in up where replica.map.contentHash != up[0].map.contentHash {
+            throw Violation(
+                .appliedStateDiffers, "replicas \(up[0].id.rawValue) and \(replica.id.rawValue) at the end")
+        }
+        for replica in up where replica.map.applied.rawValue > world.checker.lastApplied {
+            throw Violation(.acknowledgedWriteMissing, "replica \(replica.id.rawValue) has not applied everything")
+        }
+    }
+
+    private func describeStuck() -> String {
+        let waiting = clients.filter { !$0.isDone }.map { "client \($0.id)" }
+        let states = replicas.filter { $0.life != .dropped }.map { replica in
+            let conf = replica.confState
+            return "replica \(replica.id.rawValue) \(replica.life) \(replica.role) term \(replica.term.rawValue) "
+                + "leader \(replica.leader.rawValue) "
+                + "commit \(replica.commit.rawValue) applied \(replica.map.applied.rawValue) "
+                + "voters \(conf.voters.map(\.rawValue)) outgoing \(conf.votersOutgoing.map(\.rawValue)) "
+                + "learners \(conf.learners.map(\.rawValue))"
+        }
+        return "after \(Self.ticksMax) ticks without faults: \(waiting); " + states.joined(separator: "; ")
+    }
+}

@@ -10,8 +10,9 @@
 static inline void grape_batch_put(
     rocksdb_writebatch_t *batch, rocksdb_column_family_handle_t *family, const void *key, size_t key_count,
     const void *header, size_t header_count, const void *body, size_t body_count, uint32_t checksum) {
-    unsigned char trailer[4] = {(unsigned char)checksum, (unsigned char)(checksum >> 8), (unsigned char)(checksum >> 16),
-                                (unsigned char)(checksum >> 24)};
+    unsigned char trailer[4] = {
+        (unsigned char)checksum, (unsigned char)(checksum >> 8), (unsigned char)(checksum >> 16),
+        (unsigned char)(checksum >> 24)};
     const char *keys[1] = {(const char *)key};
     size_t key_counts[1] = {key_count};
     const char *values[3] = {(const char *)header, (const char *)body, (const char *)trailer};

@@ -22,6 +22,10 @@ if [ -n "$server" ]; then
     echo "A node is already running (process $server)."
     url=$(cat "$home/url")
 else
+    if curl -s -o /dev/null --max-time 2 "$url/"; then
+        echo "Something else answers at $url already; choose another port: GRAPE_DEMO_PORT=7333 make demo" >&2
+        exit 1
+    fi
     "$bin/grape-vector-db-server" --server.data-dir "$home/db" --server.bind-address 127.0.0.1 \
         --server.rest-port "$port" >"$home/server.log" 2>&1 </dev/null &
     server=$!
@@ -37,10 +41,14 @@ if [ "$points" -lt 3000 ]; then
 fi
 echo
 python3 scripts/demo_search.py "$url" bench/sample "$home/query.json"
+dashboard=
+if curl -fs -o /dev/null --max-time 5 "$url/dashboard"; then
+    dashboard="
+  dashboard  $url/dashboard"
+fi
 cat <<TEXT
 The node goes on running (process $server, data and log in $home).
-  REST       $url          e.g. curl $url/stats
-  dashboard  $url/dashboard
+  REST       $url          e.g. curl $url/stats$dashboard
   search     curl -s $url/vectors/search -d @$home/query.json
   stop       make stop-demo
 TEXT

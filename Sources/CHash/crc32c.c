@@ -1,4 +1,5 @@
-// CRC32C by the processor's own instruction where it has one, by an eight-way table elsewhere; chosen once, before main.
+// CRC32C by the processor's own instruction where it has one, by an eight-way table elsewhere; chosen once, before
+// main.
 // The instruction has a latency of three cycles and a throughput of one, so long inputs run as three interleaved
 // streams whose results are joined by multiplying with x^(8*n) modulo the polynomial.
 
@@ -83,7 +84,8 @@ static inline uint64_t load64(const uint8_t *bytes) {
 }
 
 static inline uint32_t shift_past_stream(uint32_t crc) {
-    return shifted[0][crc & 0xff] ^ shifted[1][(crc >> 8) & 0xff] ^ shifted[2][(crc >> 16) & 0xff] ^ shifted[3][crc >> 24];
+    return shifted[0][crc & 0xff] ^ shifted[1][(crc >> 8) & 0xff] ^ shifted[2][(crc >> 16) & 0xff] ^
+           shifted[3][crc >> 24];
 }
 
 INSTRUCTION static uint32_t instruction_update(uint32_t crc, const uint8_t *bytes, size_t count) {

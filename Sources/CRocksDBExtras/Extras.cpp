@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "CRocksDBExtras.h"
 #include "Wrappers.h"
@@ -39,30 +40,66 @@ uint64_t grape_options_ticker(const rocksdb_options_t *options, grape_ticker tic
     return 0;
 }
 
-void grape_resume(
-    rocksdb_t *database, rocksdb_column_family_handle_t *const *families, size_t family_count, char **error) {
-    std::mutex mutex;
-    std::condition_variable ended;
-    bool is_ended = false;
-    std::thread prompter([&] {
+namespace {
+
+/// Asks for flushes while another thread is inside `Resume`, whenever nothing has run for a while.
+class FlushPrompter {
+public:
+    FlushPrompter(rocksdb::DB *database, std::vector<rocksdb::ColumnFamilyHandle *> families)
+        : database_(database), families_(std::move(families)), thread_([this] { run(); }) {}
+
+    ~FlushPrompter() {
+        {
+            const std::lock_guard<std::mutex> guard(mutex_);
+            is_ended_ = true;
+        }
+        ended_.notify_all();
+        thread_.join();
+    }
+
+private:
+    void run() {
         rocksdb::FlushOptions options;
         options.wait = false;
         options.allow_write_stall = true;
-        std::unique_lock<std::mutex> lock(mutex);
-        while (!ended.wait_for(lock, std::chrono::milliseconds(300), [&] { return is_ended; })) {
-            lock.unlock();
-            for (size_t index = 0; index < family_count; index++)
-                (void)database->rep->Flush(options, families[index]->rep);
-            lock.lock();
+        int idle_periods = 0;
+        std::unique_lock<std::mutex> lock(mutex_);
+        while (!ended_.wait_for(lock, std::chrono::milliseconds(100), [this] { return is_ended_; })) {
+            // A flush that failed counts as running during the second that RocksDB sleeps after it. One more request
+            // now would only make `Resume` wait for that to fail as well.
+            idle_periods = is_idle() ? idle_periods + 1 : 0;
+            if (idle_periods < 2) continue;
+            idle_periods = 0;
+            (void)database_->Flush(options, families_);
         }
-    });
-    const rocksdb::Status status = database->rep->Resume();
-    {
-        const std::lock_guard<std::mutex> guard(mutex);
-        is_ended = true;
     }
-    ended.notify_all();
-    prompter.join();
+
+    bool is_idle() const {
+        uint64_t flushes = 0, compactions = 0;
+        return database_->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &flushes) && flushes == 0 &&
+               database_->GetIntProperty(rocksdb::DB::Properties::kNumRunningCompactions, &compactions) &&
+               compactions == 0;
+    }
+
+    rocksdb::DB *const database_;
+    const std::vector<rocksdb::ColumnFamilyHandle *> families_;
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    bool is_ended_ = false;
+    std::thread thread_;
+};
+
+}  // namespace
+
+void grape_resume(
+    rocksdb_t *database, rocksdb_column_family_handle_t *const *families, size_t family_count, char **error) {
+    std::vector<rocksdb::ColumnFamilyHandle *> handles;
+    for (size_t index = 0; index < family_count; index++) handles.push_back(families[index]->rep);
+    rocksdb::Status status;
+    {
+        const FlushPrompter prompter(database->rep, std::move(handles));
+        status = database->rep->Resume();
+    }
     grape_report(status, error);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "CRocksDBExtras.h"
+#include "PatientFileSystem.h"
 #include "Wrappers.h"
 
 namespace {
@@ -80,7 +81,8 @@ public:
     void Logv(const char *, va_list) override {}
 };
 
-/// Keeps the background error that stands, and tells its observer of changed table files. RocksDB calls it with its mutex held or not, from any of its threads.
+/// Keeps the background error that stands, and tells its observer of changed table files. RocksDB calls it from any of
+/// its threads.
 class ErrorListener final : public rocksdb::EventListener {
 public:
     void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status *status) override {
@@ -131,9 +133,11 @@ private:
 struct grape_monitor_t {
     std::shared_ptr<rocksdb::Logger> log;
     std::shared_ptr<ErrorListener> listener;
+    std::shared_ptr<PatientFileSystem> files;
+    std::unique_ptr<rocksdb::Env> environment;
 };
 
-grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes) {
+grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, const char *reserve_path) {
     auto *monitor = new grape_monitor_t;
     if (log_path) {
         monitor->log = std::make_shared<BoundedLog>(log_path, log_bytes);
@@ -141,12 +145,15 @@ grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes) {
         monitor->log = std::make_shared<SilentLog>();
     }
     monitor->listener = std::make_shared<ErrorListener>();
+    monitor->files = std::make_shared<PatientFileSystem>(reserve_path);
+    monitor->environment = rocksdb::NewCompositeEnv(monitor->files);
     return monitor;
 }
 
 void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options) {
     options->rep.info_log = monitor->log;
     options->rep.listeners.push_back(monitor->listener);
+    options->rep.env = monitor->environment.get();
 }
 
 void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *context), void *context) {
@@ -156,6 +163,8 @@ void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *conte
 void grape_monitor_destroy(grape_monitor_t *monitor) { delete monitor; }
 
 int grape_monitor_has_error(const grape_monitor_t *monitor) { return monitor->listener->has_error() ? 1 : 0; }
+
+int grape_monitor_is_waiting_for_space(const grape_monitor_t *monitor) { return monitor->files->waiting() > 0 ? 1 : 0; }
 
 int grape_monitor_copy_error(const grape_monitor_t *monitor, char *text, size_t capacity) {
     if (capacity == 0 || !monitor->listener->has_error()) return 0;

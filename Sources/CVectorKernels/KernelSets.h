@@ -38,7 +38,8 @@ static inline void grape_prefetch_first_codes(const grape_query *query, const ui
     grape_prefetch_codes(query, ordinals, 0, count < GRAPE_CODE_LOOKAHEAD ? count : GRAPE_CODE_LOOKAHEAD);
 }
 
-static inline void grape_prefetch_next_code(const grape_query *query, const uint32_t *ordinals, size_t i, size_t count) {
+static inline void grape_prefetch_next_code(
+    const grape_query *query, const uint32_t *ordinals, size_t i, size_t count) {
     size_t next = i + GRAPE_CODE_LOOKAHEAD;
     if (next < count) grape_prefetch_codes(query, ordinals, next, next + 1);
 }

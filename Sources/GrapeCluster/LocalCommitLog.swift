@@ -130,11 +130,22 @@ package final class LocalCommitLog: CommitLog {
             }
             guard !calls.isEmpty else { return }
             do {
-                let entries = try append(calls)
+                let entries = try appendMakingRoom(calls)
                 applies.async { self.apply(calls, entries) }
             } catch {
                 refuse(calls, error)
             }
+        }
+    }
+
+    /// On a full disk the turn is tried once more when the reserve has been given up for it. (Users' writes are refused
+    /// before they come here; what comes are deletes, and writes that were on their way.)
+    private func appendMakingRoom(_ calls: [Call]) throws(StorageError) -> [CommittedEntry] {
+        do {
+            return try append(calls)
+        } catch {
+            guard error.isWriteStop, database.checkSpace() != .full else { throw error }
+            return try append(calls)
         }
     }
 
@@ -162,7 +173,7 @@ package final class LocalCommitLog: CommitLog {
             do {
                 return try database.syncLog()
             } catch {
-                guard error.isNoSpace, !isClosing else { throw error }
+                guard error.isWriteStop, !isClosing else { throw error }
                 waitForSpace(error)
             }
         }
@@ -186,7 +197,7 @@ package final class LocalCommitLog: CommitLog {
     /// what of it is on the disk (RAFT.md 6).
     private func refuse(_ calls: [Call], _ error: StorageError) {
         let failure = GrapeError(error)
-        if !error.isNoSpace { fail(failure) }
+        if !error.isWriteStop { fail(failure) }
         answer(calls, .failure(failure))
     }
 
@@ -214,7 +225,7 @@ package final class LocalCommitLog: CommitLog {
             do {
                 return try engine.apply(entries)
             } catch {
-                guard case .storage(let storage) = error, storage.isNoSpace, !isClosing else { throw error }
+                guard case .storage(let storage) = error, storage.isWriteStop, !isClosing else { throw error }
                 waitForSpace(storage)
             }
         }

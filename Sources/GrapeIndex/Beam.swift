@@ -2,9 +2,9 @@
 
 /// The candidates of a walk in one sorted array: what HNSW keeps in two heaps.
 ///
-/// The array holds the `width` best candidates that may be answers, and between them those that may not ("hidden": dead,
-/// or not matching a filter), which the walk still goes through. A candidate worse than the worst of `width` answers is
-/// neither kept nor expanded, exactly as with the two heaps.
+/// The array holds the `width` best candidates that may be answers, and between them those that may not ("hidden":
+/// dead, or not matching a filter), which the walk still goes through. A candidate worse than the worst of `width`
+/// answers is neither kept nor expanded, exactly as with the two heaps.
 ///
 /// An entry is 64 bits: the distance in a form that orders as an unsigned number, the ordinal, and two flags. Comparing
 /// entries is comparing integers, so the order is total whatever the distances are.

@@ -4,12 +4,13 @@ import GrapeModel
 /// One bit a dimension, in the manner of RaBitQ (Gao and Long, SIGMOD 2024), without centring.
 ///
 /// A vector is rotated at random and each coordinate cut to its sign. With signs s, the product of the vector x with a
-/// query q is estimated as ⟨q, s⟩ · ‖x‖² / ⟨x, s⟩, both rotated. Only the stored side is cut to one bit: the query keeps
-/// four bits a dimension, as bit planes, so that ⟨q, s⟩ is four rounds of AND and population count.
+/// query q is estimated as ⟨q, s⟩ · ‖x‖² / ⟨x, s⟩, both rotated. Only the stored side is cut to one bit: the query
+/// keeps four bits a dimension, as bit planes, so that ⟨q, s⟩ is four rounds of AND and population count.
 ///
 /// The rotation is `rounds` times: random signs, then a Walsh-Hadamard transform of the first 2^k coordinates, random
-/// signs, then one of the last 2^k (2^k being the largest power of two in the padded dimension). Every step is a rotation,
-/// so lengths and products are kept; a dense random matrix estimates no better and costs d² instead of d · log d.
+/// signs, then one of the last 2^k (2^k being the largest power of two in the padded dimension). Every step is a
+/// rotation, so lengths and products are kept; a dense random matrix estimates no better and costs d² instead of d ·
+/// log d.
 ///
 /// Departs from the paper in rounding the query to the nearest step instead of at random.
 struct BinaryQuantizer: Sendable {

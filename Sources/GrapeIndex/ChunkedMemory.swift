@@ -13,8 +13,8 @@ import Synchronization
 /// Chunks come zeroed and cost nothing until they are touched, so a small collection is small. A collection that has
 /// outgrown its first chunk gets huge pages: a walk touches memory at random, and most of its misses would be two.
 ///
-/// Thread safety: `grow` is called under the owner's lock. A chunk's address is written once, before any index into that
-/// chunk is handed out, so whoever has an index may read the table without a lock.
+/// Thread safety: `grow` is called under the owner's lock. A chunk's address is written once, before any index into
+/// that chunk is handed out, so whoever has an index may read the table without a lock.
 final class ChunkedMemory: @unchecked Sendable {
     let chunkBytes: Int
     private let chunksMax: Int

@@ -9,8 +9,8 @@ import Synchronization
 #endif
 
 extension CollectionIndex {
-    /// Moves the whole tail into the graph with so many threads, the calling one among them; returns when it is empty or
-    /// the collection is too small for a graph.
+    /// Moves the whole tail into the graph with so many threads, the calling one among them; returns when it is empty
+    /// or the collection is too small for a graph.
     package func drainTail(threads: Int) {
         precondition(threads > 0, "no threads to drain the tail with")
         // The first points are linked by one thread: threads that start on an empty graph do not find one another's.

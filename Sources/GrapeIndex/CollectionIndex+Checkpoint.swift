@@ -9,8 +9,8 @@ struct CheckpointProgress {
 
 extension CollectionIndex {
     /// Hands over the chunks that changed since the last checkpoint, and empty bytes for those that hold nothing any
-    /// more. Inserts, searches and sweeps go on; ordinals are not reused meanwhile. What changes while its chunk is being
-    /// read is written again next time.
+    /// more. Inserts, searches and sweeps go on; ordinals are not reused meanwhile. What changes while its chunk is
+    /// being read is written again next time.
     ///
     /// A link may lead to a point of a chunk that is not written, or is written later: loading drops links to nothing,
     /// and any other link is as good as it leads somewhere near.

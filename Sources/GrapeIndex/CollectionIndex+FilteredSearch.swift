@@ -4,8 +4,8 @@ extension CollectionIndex {
     /// The `limit` best points that the pin sees and the filter matches, best first.
     ///
     /// The walk goes through points that do not match. When it has asked about so many that scoring all points costs
-    /// less, it is given up for a scan, which asks in order of distance until `limit` points match: exact, and the fewer
-    /// questions the more points match.
+    /// less, it is given up for a scan, which asks in order of distance until `limit` points match: exact, and the
+    /// fewer questions the more points match.
     package func search<Filter: OrdinalFilter>(
         _ query: Span<Float>, limit: Int, ef: Int = 100, exact: Bool = false, pin: VisibilityPin, filter: inout Filter
     ) -> [Hit] {
@@ -99,7 +99,7 @@ extension PreparedSearch {
     }
 
     /// Like `HNSWGraph.walk`, asking the filter about the candidates that would enter the beam, those of one expanded
-    /// point at once. False if the budget is spent.
+    /// point at once. False if the budget will not do.
     private func walkMatching<Filter: OrdinalFilter>(
         width: Int, budget: Int, judge: inout FilterJudge<Filter>
     ) -> Bool {
@@ -117,7 +117,7 @@ extension PreparedSearch {
         while true {
             coarse(scratch.batch, count, into: scratch.distances)
             admitMatching(count, to: &beam, judge: &judge)
-            guard judge.asked <= budget else { return false }
+            guard judge.canFind(width, within: budget) else { return false }
             guard let ordinal = beam.expandNext() else { return true }
             count = grape_gather_unvisited(
                 lists(ordinal), lists.capacity, scratch.visited, scratch.visitedCount, scratch.epoch, scratch.batch)

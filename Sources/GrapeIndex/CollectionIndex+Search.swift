@@ -15,7 +15,8 @@ extension CollectionIndex {
             let search = PreparedSearch(index: self, query: query, scratch: scratch, pin: pin)
             let width = min(max(ef, limit), IndexLimits.efMax)
             if exact { return search.scanAll(limit: limit) }
-            guard let candidates = search.candidates(width: width) else { return search.scanAll(limit: limit) }
+            let walked = search.candidates(width: search.walkWidth(width))
+            guard let candidates = walked else { return search.scanAll(limit: limit) }
             let hits = search.best(of: candidates, limit: limit)
             // The walk may end early where nearly everything around is dead.
             return hits.count < min(limit, live) ? search.scanAll(limit: limit) : hits

@@ -10,8 +10,8 @@ import Synchronization
 ///
 /// Thread safety:
 ///  1. Ordinals, keys, tail and links are protected by their owners: `PointArena`, `KeyDirectory`, `Tail`, `HNSWGraph`.
-///  2. A search pins a stamp, reads the tail, then walks the graph. A point leaves the tail after it is in the graph, so
-///     it is met in one or both; met twice, it is one hit.
+///  2. A search pins a stamp, reads the tail, then walks the graph. A point leaves the tail after it is in the graph,
+///     so it is met in one or both; met twice, it is one hit.
 ///  3. `anyDeath` counts up before a death is published, and down when no pin sees the point: a search that pins S and
 ///     then reads zero meets no point that is dead at S.
 ///  4. An ordinal passes from dead to free in three steps, each after a grace period (see `CollectionIndex+Sweep`);

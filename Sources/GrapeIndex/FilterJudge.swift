@@ -6,6 +6,7 @@ struct FilterJudge<Filter: OrdinalFilter> {
     /// Points that the filter has been asked about.
     var asked: Int { known.count }
     private var known: [UInt32: Bool] = [:]
+    private var matched = 0
 
     init(filter: Filter) {
         self.filter = filter
@@ -23,7 +24,18 @@ struct FilterJudge<Filter: OrdinalFilter> {
         verdicts.reserveCapacity(questions.count)
         filter.evaluate(questions.span, into: &verdicts)
         precondition(verdicts.count == questions.count, "\(verdicts.count) verdicts on \(questions.count) points")
-        for (question, verdict) in zip(questions, verdicts) where verdict { known[question.rawValue] = true }
+        for (question, verdict) in zip(questions, verdicts) where verdict {
+            known[question.rawValue] = true
+            matched += 1
+        }
+    }
+
+    /// Whether so many matching points may be found with so many questions, as far as the answers up to now tell.
+    func canFind(_ wanted: Int, within budget: Int) -> Bool {
+        guard asked <= budget else { return false }
+        // Before that, chance decides.
+        guard asked >= 256 else { return true }
+        return wanted * asked <= budget * max(matched, 1)
     }
 
     /// What the filter said of a point that was considered.

@@ -108,7 +108,8 @@ extension HNSWGraph {
     ///
     /// 1. Take an empty slot of a candidate (the beam still holds those of level 0, nearest first).
     /// 2. Take an empty slot of a copy further down.
-    /// 3. Take the place of a link that can be spared. Not sooner: the links that can be spared are a cluster's ways out.
+    /// 3. Take the place of a link that can be spared. Not sooner: the links that can be spared are a cluster's ways
+    /// out.
     /// 4. Everything near is dead: link with whatever walks start from until a sweep has mended the surroundings.
     func ensureFound(_ ordinal: UInt32, entry: Entry, scratch: SearchScratch) {
         let points = arena.view
@@ -127,8 +128,8 @@ extension HNSWGraph {
         _ = forceLink(from: ordinal, to: start.ordinal, replacing: true)
     }
 
-    /// Goes down from a point along random links to copies of it until one has an empty slot. Thousands of copies of one
-    /// vector hang together like a tree, of which the walk sees the top, where all slots are taken.
+    /// Goes down from a point along random links to copies of it until one has an empty slot. Thousands of copies of
+    /// one vector hang together like a tree, of which the walk sees the top, where all slots are taken.
     private func linkFromBelow(_ top: UInt32, to ordinal: UInt32) -> Bool {
         let points = arena.view
         var generator = SplitMix64(seed: UInt64(ordinal))

@@ -36,8 +36,8 @@ extension HNSWGraph {
         return false
     }
 
-    /// Chooses anew among the links of a full list and the newcomer. Links that stay keep their slots. Under the lock of
-    /// `owner`.
+    /// Chooses anew among the links of a full list and the newcomer. Links that stay keep their slots. Under the lock
+    /// of `owner`.
     private func cut(
         _ list: UnsafeMutablePointer<UInt32>, _ capacity: Int, of owner: UInt32, adding newcomer: UInt32, level: Int,
         scratch: SearchScratch

@@ -76,42 +76,49 @@ extension HNSWGraph {
         }
     }
 
-    /// Offers the links that stay, and the living neighbours of those that go.
+    /// Offers the links that stay, and living points that the lost neighbours lead to: directly or, where few live,
+    /// over other lost points, nearer ones first.
     private func gatherSubstitutes(
         for ordinal: UInt32, lists: Lists, selection: NeighbourSelection, scratch: SearchScratch
     ) {
-        let list = lists(ordinal)
         scratch.beginVisits(count: arena.highWater)
         scratch.visited[Int(ordinal)] = scratch.epoch
-        var description = grape_query()
         selection.begin()
+        var lost: [UInt32] = []
+        var description = grape_query()
         withUnsafeMutablePointer(to: &description) { description in
             space.describe(arena.view.vector(ordinal), against: arena.view, in: description)
             let scorer = space.fullScorer(description)
-            offerFresh(list, lists, selection: selection, scorer: scorer, scratch: scratch)
-            for slot in 0..<lists.capacity {
-                let link = grape_load_u32(list + slot)
-                guard isDoomed(link) else { continue }
-                offerFresh(lists(link), lists, selection: selection, scorer: scorer, scratch: scratch)
+            offerFresh(lists(ordinal), lists, &lost, selection: selection, scorer: scorer, scratch: scratch)
+            let direct = lost.count
+            var next = 0
+            while next < lost.count, next < direct || (selection.count < lists.capacity && next < 256) {
+                offerFresh(lists(lost[next]), lists, &lost, selection: selection, scorer: scorer, scratch: scratch)
+                next += 1
             }
         }
         scratch.selection.sort()
     }
 
+    /// Offers the living of a list that were not met before, and appends the doomed to `lost`.
     private func offerFresh(
-        _ list: UnsafeMutablePointer<UInt32>, _ lists: Lists, selection: NeighbourSelection, scorer: Scorer,
-        scratch: SearchScratch
+        _ list: UnsafeMutablePointer<UInt32>, _ lists: Lists, _ lost: inout [UInt32], selection: NeighbourSelection,
+        scorer: Scorer, scratch: SearchScratch
     ) {
         let points = arena.view
+        let batch = scratch.batch
         let count = grape_gather_unvisited(
-            list, lists.capacity, scratch.visited, scratch.visitedCount, scratch.epoch, scratch.batch)
+            list, lists.capacity, scratch.visited, scratch.visitedCount, scratch.epoch, batch)
         var living = 0
-        for index in 0..<count where !points.isDead(scratch.batch[index]) {
-            scratch.batch[living] = scratch.batch[index]
+        for index in 0..<count {
+            let link = batch[index]
+            if isDoomed(link) { lost.append(link) }
+            guard !points.isDead(link) else { continue }
+            batch[living] = link
             living += 1
         }
-        scorer(scratch.batch, living, into: scratch.distances)
-        for index in 0..<living { selection.offer(scratch.batch[index], distance: scratch.distances[index]) }
+        scorer(batch, living, into: scratch.distances)
+        for index in 0..<living { selection.offer(batch[index], distance: scratch.distances[index]) }
     }
 
     @inline(__always)

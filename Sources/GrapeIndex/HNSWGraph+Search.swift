@@ -2,8 +2,9 @@
 import CVectorKernels
 
 extension HNSWGraph {
-    /// Walks the graph for a search pinned at `stamp`; the candidates are in the beam afterwards. `anyDead` tells whether
-    /// some point may be dead at the stamp. Returns false if the walk was given up after `expansionsMax` points.
+    /// Walks the graph for a search pinned at `stamp`; the candidates are in the beam afterwards. `anyDead` tells
+    /// whether some point may be dead at the stamp. Returns false if the walk was given up after `expansionsMax`
+    /// points.
     func search(
         scorer: Scorer, scratch: SearchScratch, width: Int, stamp: UInt64, anyDead: Bool, expansionsMax: Int
     ) -> Bool {

@@ -17,13 +17,14 @@ import Synchronization
 ///  * points are also removed (`HNSWGraph+Remove`): the paper only adds;
 ///  * a point's in-degree on level 0 is counted, and its last incoming link is not dropped when a neighbour's list is
 ///    cut, so every point stays findable, ten thousand copies of one vector among them;
-///  * of several copies of the new point one becomes its neighbour (the paper would take as many as fit), and that copy's
-///    links are candidates too: a cluster of copies keeps ways out.
+///  * of several copies of the new point one becomes its neighbour (the paper would take as many as fit), and that
+///    copy's links are candidates too: a cluster of copies keeps ways out.
 ///
 /// Thread safety:
-///  1. Searches hold no lock. They read links by relaxed loads, and every link leads to a point whose vector is complete.
-///  2. The links of a point change under the lock in its record. A link that stays keeps its slot, so a search that reads
-///     a list while it is cut misses nothing that stays.
+///  1. Searches hold no lock. They read links by relaxed loads, and every link leads to a point whose vector is
+/// complete.
+///  2. The links of a point change under the lock in its record. A link that stays keeps its slot, so a search that
+///     reads a list while it is cut misses nothing that stays.
 ///  3. A new point's own lists are complete on all its levels before the first link leads to it; links lead to it on
 ///     level 0 before they do above.
 ///  4. `entry` changes under `entryLock`.

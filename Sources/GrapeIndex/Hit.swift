@@ -13,10 +13,10 @@ package struct Hit: Hashable, Sendable {
     }
 }
 
-/// Decides which points may be answers. Judging a point costs microseconds (it reads the point's row), so the index asks
-/// about a point at most once a search, and in batches.
+/// Decides which points may be answers. Judging a point costs microseconds (it reads the point's row), so the index
+/// asks about a point at most once a search, and in batches.
 package protocol OrdinalFilter {
-    /// Appends one verdict a point to `verdicts`, in the order of `ordinals`. A filter that can't judge keeps its error for
-    /// the caller of the search and answers false.
+    /// Appends one verdict a point to `verdicts`, in the order of `ordinals`. A filter that can't judge keeps its
+    /// error for the caller of the search and answers false.
     mutating func evaluate(_ ordinals: Span<Ordinal>, into verdicts: inout [Bool])
 }

@@ -1,7 +1,7 @@
 /// The bytes of the keys, by handle.
 ///
-/// Blocks come in seven sizes with a list of free blocks each; the usual keys (9 bytes for an integer, 17 for a UUID, and
-/// two for the length) fit the first two almost without waste.
+/// Blocks come in seven sizes with a list of free blocks each; the usual keys (9 bytes for an integer, 17 for a UUID,
+/// and two for the length) fit the first two almost without waste.
 ///
 /// Thread safety: `store` and `free` are called under the owner's lock; a stored key is constant until it is freed.
 final class KeyArena: @unchecked Sendable {

@@ -1,5 +1,5 @@
-/// Open addressing from a key's hash to an ordinal: eight bytes an entry (hash and ordinal), linear probing, deletion by
-/// moving entries back, so there are no tombstones. Whether two keys are equal is the caller's to say.
+/// Open addressing from a key's hash to an ordinal: eight bytes an entry (hash and ordinal), linear probing, deletion
+/// by moving entries back, so there are no tombstones. Whether two keys are equal is the caller's to say.
 ///
 /// Not thread safe: belongs to the `KeyDirectory`, under its lock.
 package final class KeyTable: @unchecked Sendable {

@@ -1,6 +1,7 @@
 import CVectorKernels
 
-/// Turns the points of a checkpoint, of which some have lost their rows and some links lead nowhere, into a sound graph.
+/// Turns the points of a checkpoint, of which some have lost their rows and some links lead nowhere, into a sound
+/// graph.
 ///
 /// Belongs to the loader: nothing else knows of the index yet.
 struct LoadedGraph {

@@ -99,8 +99,8 @@ struct NeighbourSelection {
 
     /// Compares with the chosen a few at a time: most candidates are refused by the first.
     ///
-    /// A copy of the point among the chosen is as near to every candidate as the point is, and must not refuse them all:
-    /// an equal distance counts only between candidates that are equally far from the point, as copies of it are.
+    /// A copy of the point among the chosen is as near to every candidate as the point is, and must not refuse them
+    /// all: an equal distance counts only between candidates that are equally far from the point, as copies of it are.
     @inline(__always)
     private func isDiverse(_ distance: Float, scorer: Scorer, distances: UnsafeMutablePointer<Float>) -> Bool {
         var start = 0

@@ -2,8 +2,8 @@
 import CVectorKernels
 
 extension PointArena {
-    /// Plain access to the points' fields: no object in between, so a loop that holds a view touches no reference count.
-    /// Valid as long as its arena.
+    /// Plain access to the points' fields: no object in between, so a loop that holds a view touches no reference
+    /// count. Valid as long as its arena.
     struct View {
         let chunks: UnsafeMutablePointer<UnsafePointer<UInt8>?>
         let layout: PointLayout

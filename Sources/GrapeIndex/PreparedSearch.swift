@@ -34,6 +34,10 @@ struct PreparedSearch {
         }
     }
 
+    /// Candidates that the walk keeps where `width` were asked for. Estimates put some of the best in the wrong place,
+    /// so a coded walk keeps twice as many; one of them costs a fraction of a full vector.
+    func walkWidth(_ width: Int) -> Int { isCoded ? min(2 * width, IndexLimits.efMax) : width }
+
     /// What the tail and the graph have: entries as in `Beam`, best first. Nil if a scan is called for.
     func candidates(width: Int) -> [UInt64]? {
         let live = index.live

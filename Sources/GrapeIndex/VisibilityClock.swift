@@ -3,14 +3,14 @@ import Synchronization
 /// The sequence by which a node's changes become visible (one clock a node, shared by all its indexes).
 ///
 /// A batch of changes takes one stamp. Points born and killed under it carry the stamp from the moment of the change,
-/// but no search sees it until the whole batch is done and the stamp is published: a search pinned at S sees exactly the
-/// points with birth ≤ S < death, whatever happens meanwhile.
+/// but no search sees it until the whole batch is done and the stamp is published: a search pinned at S sees exactly
+/// the points with birth ≤ S < death, whatever happens meanwhile.
 ///
 /// Thread safety: any thread may call anything.
 ///  1. Stamps are given and published under `writer`, so they are published in order and without gaps.
 ///  2. A pin first stores a stamp that was published, then reads the published stamp again and uses that. Whoever
-///     publishes R and then finds no slot below R may conclude that every later pin has a stamp of R or more: a pin that
-///     it overlooked stored its slot after the look, so its second read comes after R.
+///     publishes R and then finds no slot below R may conclude that every later pin has a stamp of R or more: a pin
+///     that it overlooked stored its slot after the look, so its second read comes after R.
 package final class VisibilityClock: Sendable {
     private let writer = Mutex<Void>(())
     private let publishedStamp = Atomic<UInt64>(0)

@@ -74,7 +74,8 @@ extension Database {
         }
         let unflushed = memtableBytes()
         let before = spaceState
-        let after = space.update(free: free, unflushed: unflushed, writesStopped: isStopped)
+        let isWaiting = grape_monitor_is_waiting_for_space(handles.settings.monitor) != 0
+        let after = space.update(free: free, unflushed: unflushed, writesStopped: isStopped || isWaiting)
         // Once, on the way down: the logs that the memtables hold go, and what is free is told without them.
         if before == .ok && after == .almostFull && unflushed >= space.fullBytes { try? flush() }
         return after

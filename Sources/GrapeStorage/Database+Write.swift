@@ -13,6 +13,7 @@ extension Database {
         precondition(batch.database === self, "the batch was made by another database")
         try enter()
         defer { leave() }
+        try refuseWithoutRoom(for: batch.byteSize)
         let before = rocksdb_get_latest_sequence_number(handles.database)
         let options = handles.writeOptions(sync: sync && self.options.syncWrites)
         do throws(StorageError) {
@@ -51,6 +52,16 @@ extension Database {
         batch.deleteRange(family, from: from, to: to)
         try write(batch, sync: sync)
     }
+
+    /// A log write that fails for space stops all writes until the memtables have been written out, so it had better not
+    /// begin. Another process may still take the space meanwhile.
+    private func refuseWithoutRoom(for byteCount: Int) throws(StorageError) {
+        guard let free = try? space.freeBytes(), free < UInt64(byteCount) + Self.logSlackBytes else { return }
+        throw noting(.noSpace(.init(path: path), detail: "\(free) bytes are free, the write takes \(byteCount)"))
+    }
+
+    /// For the framing of log records, a new log file's first block, and the MANIFEST.
+    private static let logSlackBytes: UInt64 = 256 << 10
 
     /// A full disk shows in `spaceState` at once, not at the next check.
     private func noting(_ error: StorageError) -> StorageError {

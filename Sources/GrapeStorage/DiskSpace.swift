@@ -19,7 +19,6 @@ package enum SpaceState: UInt8, Sendable, Comparable {
 /// Thread safety: `state` is atomic; everything else is guarded by the lock, which is held over system calls.
 package final class DiskSpace: Sendable {
     private struct State {
-        var hasReserve = false
         var freeAtFailedResume: UInt64?
         var pauseMilliseconds: UInt64 = 0
         var resumedAt: UInt64 = 0
@@ -34,19 +33,20 @@ package final class DiskSpace: Sendable {
     let fullBytes: UInt64
     private let isReadOnly: Bool
     private let current = Atomic<UInt8>(SpaceState.ok.rawValue)
-    private let guarded: Mutex<State>
+    private let guarded = Mutex(State())
 
     init(path: String, options: StorageOptions) {
         site = StorageError.Site(path: path)
-        reserveFile = path + "/reserve"
+        reserveFile = Self.reservePath(path)
         isReadOnly = options.readOnly
         var info = statvfs()
         let disk = statvfs(path, &info) == 0 ? UInt64(info.f_blocks) * UInt64(info.f_frsize) : .max
         reserveBytes = min(UInt64(max(0, options.reserveBytes)), disk / 32)
         almostFullBytes = min(UInt64(max(0, options.almostFullBytes)), disk / 8)
         fullBytes = min(8 << 20, almostFullBytes / 8)
-        guarded = Mutex(State(hasReserve: Directory.byteCount(reserveFile) > 0))
     }
+
+    static func reservePath(_ path: String) -> String { path + "/reserve" }
 
     var state: SpaceState { SpaceState(rawValue: current.load(ordering: .relaxed)) ?? .full }
 
@@ -61,11 +61,7 @@ package final class DiskSpace: Sendable {
 
     @discardableResult
     func releaseReserve() -> Bool {
-        guarded.withLock { state in
-            guard state.hasReserve else { return false }
-            state.hasReserve = false
-            return unlink(reserveFile) == 0
-        }
+        guarded.withLock { _ in unlink(reserveFile) == 0 }
     }
 
     /// Decides the state anew from what is free, what memtables still have to write, and whether RocksDB takes writes.
@@ -112,16 +108,14 @@ package final class DiskSpace: Sendable {
     }
 
     private func restoreReserve(free: UInt64) {
-        guarded.withLock { state in
-            guard !isReadOnly, !state.hasReserve, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes
-            else {
-                return
-            }
+        guarded.withLock { _ in
+            guard !isReadOnly, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes,
+                Directory.byteCount(reserveFile) == 0
+            else { return }
             let descriptor = Glibc.open(reserveFile, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { return }
             defer { Glibc.close(descriptor) }
-            state.hasReserve = posix_fallocate(descriptor, 0, off_t(clamping: reserveBytes)) == 0
-            if !state.hasReserve { unlink(reserveFile) }
+            if posix_fallocate(descriptor, 0, off_t(clamping: reserveBytes)) != 0 { unlink(reserveFile) }
         }
     }
 }

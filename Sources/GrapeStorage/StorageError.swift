@@ -46,6 +46,14 @@ package enum StorageError: Error, Sendable, Equatable {
         if case .noSpace = self { true } else { false }
     }
 
+    /// Nothing was written and writes may come back: `Database.checkSpace` says when.
+    package var isWriteStop: Bool {
+        switch self {
+        case .noSpace, .stopped: true
+        default: false
+        }
+    }
+
     package var path: String { site.path }
 
     package var site: Site {

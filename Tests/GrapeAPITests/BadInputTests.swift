@@ -126,7 +126,7 @@ import Testing
         Case("GET", "/vectors/a%2", nil, 400), Case("GET", "/vectors/%ff%fe", nil, 400, "invalid_request", "UTF-8"),
         Case("GET", "/vectors/x?consistency=weak", nil, 400, "invalid_request", "consistency", "weak"),
         Case("GET", "/vectors/x?consistncy=strong", nil, 400, "invalid_request", "consistncy"),
-        Case("GET", "/health?verbose=1", nil, 400, "invalid_request", "verbose"),
+        Case("GET", "/stats?verbose=1", nil, 400, "invalid_request", "verbose"),
         Case("GET", "/vectors/\(String(repeating: "x", count: 600))", nil, 400, "invalid_request", "512"),
         Case("GET", "/vectors/\(String(repeating: "x", count: 10_000))", nil, 414, "uri_too_long"),
         Case("GET", "/collections/none", nil, 404, "collection_not_found", "none"),

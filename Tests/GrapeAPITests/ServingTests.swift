@@ -104,6 +104,7 @@ import Testing
         service.isReleased.set()
         await group.triggerGracefulShutdown()
         try await running.value
+        for _ in 0..<500 where load.heldBodyBytes > 0 { try await Task.sleep(for: .milliseconds(2)) }
         #expect(load.heldBodyBytes == 0)
         #expect(load.activeConnections == 0)
     }

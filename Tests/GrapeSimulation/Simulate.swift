@@ -1,29 +1,24 @@
+import Foundation
 import GrapeTestKit
 
+/// `grape-simulate`: runs seeds until time is over, on all cores, and says what happened; or replays one.
+///
+/// The process starts one worker process a core and watches them, so that even a trap or a hang in a run is reported with
+/// its seed.
 @main
 enum Simulate {
     static func main() {
-        let arguments = CommandLine.arguments
-        func value(_ name: String) -> UInt64? {
-            arguments.firstIndex(of: name).flatMap { arguments.indices.contains($0 + 1) ? UInt64(arguments[$0 + 1]) : nil }
+        do {
+            let arguments = try SimulateArguments(Array(CommandLine.arguments.dropFirst()))
+            let succeeded = arguments.isWorker ? Worker(arguments).run() : try Supervisor(arguments).run()
+            exit(succeeded ? 0 : 1)
+        } catch let error as SimulateArguments.Malformed {
+            print(error.message)
+            print(SimulateArguments.usage)
+            exit(2)
+        } catch {
+            print("cannot start a worker: \(error)")
+            exit(3)
         }
-        let first = value("--seed") ?? 1
-        let clock = ContinuousClock()
-        let start = clock.now
-        var events = 0
-        var coverage = Coverage()
-        for seed in first..<(first + (value("--runs") ?? 100)) {
-            do {
-                let report = try Simulation(SimulationOptions(seed: seed, events: Int(value("--events") ?? 20_000))).run()
-                events += report.events
-                coverage.add(report.coverage)
-            } catch {
-                print(error)
-                return
-            }
-        }
-        let seconds = (clock.now - start) / .seconds(1)
-        print("events", events, "per second", Double(events) / seconds)
-        for event in CoveredEvent.allCases { print(event, coverage[event]) }
     }
 }

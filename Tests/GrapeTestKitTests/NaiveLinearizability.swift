@@ -49,3 +49,27 @@ enum RandomHistory {
         }
     }
 }
+
+extension RandomHistory {
+    /// No value is written twice, no compare-and-set fails.
+    static func uniqueRegister(using random: inout Xoshiro256) -> [TimedOperation<RegisterModel.Operation>] {
+        let count = Int.random(in: 1...6, using: &random)
+        var times = Array(0..<(2 * count)).shuffled(using: &random)[...]
+        return (1...count).map { value in
+            let (first, second) = (times.removeFirst(), times.removeFirst())
+            let isKnown = Int.random(in: 0..<4, using: &random) > 0
+            let seen = Int.random(in: 0...count, using: &random)
+            let expected = seen == 0 ? nil : seen
+            let operation: RegisterModel.Operation
+            switch (Int.random(in: 0..<4, using: &random), isKnown) {
+            case (0, _), (1, _): operation = .write(value)
+            case (2, true): operation = .compareAndSet(expected: expected, new: value, succeeded: true)
+            case (2, false): operation = .compareAndSetOfUnknownOutcome(expected: expected, new: value)
+            case (_, true): operation = .read(expected)
+            case (_, false): operation = .readOfUnknownOutcome
+            }
+            return TimedOperation(
+                operation, call: min(first, second), completion: isKnown ? max(first, second) : nil)
+        }
+    }
+}

@@ -14,7 +14,7 @@ extern "C" {
 
 // MARK: Background errors and the information log
 
-// Watches one database: keeps its current background error and takes RocksDB's log lines.
+// Watches one database: keeps its current background error, takes RocksDB's log lines, and writes its logs.
 //
 // RocksDB's own log writer must not be used: Debian builds RocksDB with assertions, and one of them ends the process
 // when the log is written again after a write to it failed, that is on every full disk. This one drops the line.
@@ -23,8 +23,9 @@ extern "C" {
 typedef struct grape_monitor_t grape_monitor_t;
 
 // Writes the log to `log_path`; at `log_bytes` the file is renamed to `<log_path>.old` and a new one begun.
-// A null path keeps no log.
-grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes);
+// A null path keeps no log. A write to the write-ahead log or the MANIFEST that meets a full disk deletes `reserve_path`
+// and waits (see PatientFileSystem.h).
+grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, const char *reserve_path);
 void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options);
 // Calls `changed` on one of RocksDB's threads whenever a flush or a compaction has been entered in the MANIFEST; a null
 // function ends that. Set after the open; the context must outlive the database.
@@ -33,6 +34,8 @@ void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *conte
 void grape_monitor_destroy(grape_monitor_t *monitor);
 // One atomic load: is there a background error?
 int grape_monitor_has_error(const grape_monitor_t *monitor);
+// Is a write to a log waiting for space?
+int grape_monitor_is_waiting_for_space(const grape_monitor_t *monitor);
 // Copies the error's text, cut to `capacity` with its final zero; returns 0 when there is none.
 int grape_monitor_copy_error(const grape_monitor_t *monitor, char *text, size_t capacity);
 
@@ -40,7 +43,8 @@ int grape_monitor_copy_error(const grape_monitor_t *monitor, char *text, size_t 
 
 // All memtables of all families share `bytes`, and what they hold is charged to `cache`.
 void grape_options_set_memtable_budget(rocksdb_options_t *options, size_t bytes, rocksdb_cache_t *cache);
-// Closed write-ahead log files are listed in the MANIFEST with their synced size; a missing or shorter one fails the open.
+// Closed write-ahead log files are listed in the MANIFEST with their synced size; a missing or shorter one fails the
+// open.
 void grape_options_track_write_ahead_logs(rocksdb_options_t *options);
 // Tickers only: no histograms and no timers, which cost clock reads on every operation.
 void grape_options_enable_tickers(rocksdb_options_t *options);
@@ -59,9 +63,10 @@ uint64_t grape_options_ticker(const rocksdb_options_t *options, grape_ticker tic
 
 // Reopens writes after a background error whose cause is gone.
 //
-// RocksDB's `Resume` waits for a flush of every family, and can wait for ever: a flush request left over from before
-// the error stands for its family in the queue, but only covers older memtables, and nothing asks for the rest. So
-// while it waits, this asks for flushes of `families` again, some times a second; also a flush that fails ends the wait.
+// RocksDB's `Resume` waits for a flush of every family, and can wait for ever: a flush thread that starts after the
+// error was set leaves its request in the queue, yet counts it as taken, and so nothing takes it again. Each further
+// request sets one in motion. So while `Resume` waits and no flush runs, this asks for flushes (with atomic flush, where
+// requests are not merged); a flush that fails ends the wait too.
 void grape_resume(
     rocksdb_t *database, rocksdb_column_family_handle_t *const *families, size_t family_count, char **error);
 // `rocksdb_compact_range_cf` drops its status; this one reports it. Null keys stand for the ends. `bottommost` also

@@ -20,16 +20,19 @@
 
 /// A query, ready to be compared with the points of one section.
 typedef struct {
-    const void *query;            ///< floats, or GRAPE_QUERY_PLANES bit planes of `length` 64-bit words each; 64-byte aligned
+    /// Floats, or GRAPE_QUERY_PLANES bit planes of `length` 64-bit words each; 64-byte aligned.
+    const void *query;
     const uint8_t *const *chunks; ///< base address of every chunk
     size_t section;               ///< bytes from a chunk's base to its first slot
     size_t stride;                ///< bytes from slot to slot
     size_t length;                ///< floats (a multiple of 16), or 64-bit words of a code (a multiple of 8)
     size_t trailer;               ///< codes: bytes from a slot's start to its grape_code_trailer
-    float plane_scale;            ///< codes: ⟨query, signs⟩ = plane_scale · Σ planes + ones_scale · ones + constant
+    // Codes: ⟨query, signs⟩ = plane_scale · Σ planes + ones_scale · ones + constant
+    float plane_scale;
     float ones_scale;
     float constant;
-    float product_scale;          ///< codes: distance = product_scale · factor · ⟨query, signs⟩ + norm_scale · norm + offset
+    // Codes: distance = product_scale · factor · ⟨query, signs⟩ + norm_scale · norm + offset
+    float product_scale;
     float norm_scale;
     float offset;
 } grape_query;

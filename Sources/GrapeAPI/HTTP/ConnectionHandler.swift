@@ -70,7 +70,8 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
         switch state.phase {
         case .idle:
             sawTargetEnd = false
-            state.bytesArrived(now: .now())
+            startedAt = .now()
+            state.bytesArrived(now: startedAt)
             watchDeadline()
             fallthrough
         case .readingHead:

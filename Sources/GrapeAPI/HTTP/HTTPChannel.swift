@@ -6,7 +6,7 @@ import NIOHTTP1
 /// How Hummingbird's server makes the pipeline of an accepted connection: byte counts, HTTP codec, `ConnectionHandler`.
 ///
 /// Hummingbird's own HTTP channel is not used: it answers malformed requests without a body, has no deadline for a
-/// whole request, and passes each part of a request between threads, which costs as much as a search of small size.
+/// whole request, and hands every part of a request from thread to thread where this one hands over the whole request.
 struct HTTPChannel<Service: HTTPService>: ServerChildChannel {
     struct Connection: ServerChildChannelValue {
         let channel: any Channel

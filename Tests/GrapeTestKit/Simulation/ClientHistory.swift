@@ -12,10 +12,12 @@ struct ClientHistory {
         switch answer {
         case .value(let value): operation = .read(Self.register(value))
         case .outcome(.written): operation = .write(Int(command.value))
-        case .outcome(let outcome):
+        case .outcome(.swapped):
             operation = .compareAndSet(
-                expected: Self.register(command.expected), new: Int(command.value), succeeded: outcome == .swapped)
-        case .notLeader: preconditionFailure("a refusal completes nothing")
+                expected: Self.register(command.expected), new: Int(command.value), succeeded: true)
+        // It tells what it found, so it is a read: more than that something else than the expected value was there.
+        case .outcome(.notSwapped(let found)): operation = .read(Self.register(found))
+        case .outcome(.none), .notLeader: preconditionFailure("\(answer) completes nothing")
         }
         operations[Int(command.key)].append(TimedOperation(operation, call: call, completion: completion))
     }
@@ -38,10 +40,9 @@ struct ClientHistory {
     private static func register(_ value: UInt64) -> Int? { value == 0 ? nil : Int(value) }
 
     func check() throws(Violation) {
-        let checker = LinearizabilityChecker(model: RegisterModel(), stepsMax: 2_000_000)
         for (key, history) in operations.enumerated() {
-            let settled = history.settled()
-            switch checker.check(settled) {
+            let (model, settled) = UniqueRegisterModel.settling(history)
+            switch LinearizabilityChecker(model: model, stepsMax: 2_000_000).check(settled) {
             case .linearizable: break
             case .violated(let operation):
                 throw Violation(.linearizability, "key \(key): no order allows \(settled[operation])")

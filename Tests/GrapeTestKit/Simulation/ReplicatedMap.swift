@@ -5,8 +5,19 @@ import GrapeRaft
 ///
 /// Invariant: a function of the applied entries alone. A value: a copy is a snapshot.
 struct ReplicatedMap: Sendable {
-    enum Outcome: UInt8, Sendable {
-        case none, written, swapped, notSwapped
+    enum Outcome: Equatable, Sendable {
+        case none, written, swapped
+        /// The value that was there instead of the expected one.
+        case notSwapped(found: UInt64)
+
+        var word: UInt64 {
+            switch self {
+            case .none: 0
+            case .written: 1
+            case .swapped: 2
+            case .notSwapped(let found): 3 + found
+            }
+        }
     }
 
     enum Effect: Equatable {
@@ -83,7 +94,7 @@ struct ReplicatedMap: Sendable {
             values[key] = command.value
             return .written
         case .compareAndSet:
-            guard values[key] == command.expected else { return .notSwapped }
+            guard values[key] == command.expected else { return .notSwapped(found: values[key]) }
             values[key] = command.value
             return .swapped
         }
@@ -92,7 +103,7 @@ struct ReplicatedMap: Sendable {
     private mutating func advance(_ entry: Entry, outcome: Outcome) {
         precondition(entry.index == applied.next, "applies \(entry.index.rawValue) after \(applied.rawValue)")
         applied = entry.index
-        digest = (digest ^ entry.term.rawValue &+ UInt64(outcome.rawValue) << 32) &* 0x9E37_79B9_7F4A_7C15
+        digest = (digest ^ entry.term.rawValue &+ outcome.word << 32) &* 0x9E37_79B9_7F4A_7C15
         digest ^= digest >> 31 ^ TraceHash.of(entry.data)
     }
 
@@ -102,7 +113,8 @@ struct ReplicatedMap: Sendable {
         for index in values.indices { hash.mix(values[index]) }
         for index in lowestOpen.indices { hash.mix(UInt64(lowestOpen[index])) }
         for index in results.indices {
-            hash.mix(UInt64(results[index].sequence) << 8 | UInt64(results[index].outcome.rawValue))
+            hash.mix(UInt64(results[index].sequence))
+            hash.mix(results[index].outcome.word)
         }
         return hash.value
     }

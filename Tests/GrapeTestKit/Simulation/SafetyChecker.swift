@@ -11,6 +11,7 @@ import GrapeRaft
 /// 5. No replica's commit index passes what some leader decided.
 /// 6. What was applied at an index never changes, nor does the state there.
 /// 7. Term and commit index of one replica never fall while it runs.
+/// 8. A replica gives its vote once a term, whatever crashes come between.
 struct SafetyChecker {
     /// A log as it lies on disk: terms and chained hashes of the entries after `base`.
     private struct DurableLog {
@@ -35,6 +36,8 @@ struct SafetyChecker {
     }
 
     private var leaders: [UInt64: ReplicaID] = [:]
+    /// By replica and term: who got its vote.
+    private var votes: [UInt64: ReplicaID] = [:]
     private var logs: [DurableLog] = []
     /// By index and term: the hash of the log up to there.
     private var chains: [UInt64: UInt64] = [:]
@@ -50,6 +53,17 @@ struct SafetyChecker {
     }
 
     // MARK: Leaders and commits
+
+    /// A vote leaves its replica (or reaches the candidate itself).
+    mutating func votes(_ id: ReplicaID, for candidate: ReplicaID, term: Term) throws(Violation) {
+        let key = term.rawValue << 8 | id.rawValue
+        if let other = votes[key], other != candidate {
+            throw Violation(
+                .votedTwice,
+                "replica \(id.rawValue) in term \(term.rawValue): for \(other.rawValue) and \(candidate.rawValue)")
+        }
+        votes[key] = candidate
+    }
 
     mutating func leads(_ id: ReplicaID, term: Term, lastIndex: LogIndex) throws(Violation) {
         if let other = leaders[term.rawValue], other != id {

@@ -61,7 +61,8 @@ struct SimulatedClient {
             lastSeen[Int(command.key)] = value
             world.coverage.count(.readsAcknowledged)
         case .outcome(let outcome):
-            if outcome != .notSwapped { lastSeen[Int(command.key)] = command.value }
+            lastSeen[Int(command.key)] = command.value
+            if case .notSwapped(let found) = outcome { lastSeen[Int(command.key)] = found }
             world.coverage.count(.writesAcknowledged)
             if command.kind == .compareAndSet {
                 world.coverage.count(outcome == .swapped ? .compareAndSetsSucceeded : .compareAndSetsFailed)

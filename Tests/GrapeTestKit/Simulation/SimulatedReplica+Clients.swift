@@ -41,7 +41,7 @@ extension SimulatedReplica {
             if place != nil { reply(command.client, command.sequence, .outcome(outcome), &world) }
         case .done(let outcome):
             guard place != nil else { return }
-            try world.checker.acknowledged(command.encoded, at: entry.index)
+            try world.checker.acknowledged(command.encoded, at: entry.index.rawValue)
             reply(command.client, command.sequence, .outcome(outcome), &world)
         }
     }

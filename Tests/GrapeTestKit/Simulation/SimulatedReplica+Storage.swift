@@ -49,6 +49,9 @@ extension SimulatedReplica {
                     world.coverage.count(.crashesBetweenResponses)
                     return try crash(&world)
                 }
+                if response.kind == .voteResponse && !response.reject {
+                    try world.checker.votes(id, for: response.to, term: response.term)
+                }
                 if response.to == id { try step(response, &world) } else { send(response, &world) }
             }
         }
@@ -98,13 +101,20 @@ extension SimulatedReplica {
 
     func apply(_ message: Message, _ world: inout World) {
         applying.append(message)
-        if applying.count == 1 { schedule(.applyDone, after: 20 + world.diskRandom.below(100), &world) }
+        applyNext(&world)
+    }
+
+    private func applyNext(_ world: inout World) {
+        if isApplying || applying.isEmpty { return }
+        isApplying = true
+        schedule(.applyDone, after: 20 + world.diskRandom.below(100), &world)
     }
 
     /// The entries at the head of the queue are applied.
     func applyDone(_ world: inout World) throws(Violation) {
         if crashesHere(&world) { return try crash(&world) }
         let message = applying.removeFirst()
+        isApplying = false
         // A snapshot overtook them: state and configuration already stand behind these entries.
         let isOvertaken = message.entries.last.map { $0.index <= restoredIndex } ?? true
         if !isOvertaken {
@@ -114,7 +124,7 @@ extension SimulatedReplica {
         for response in message.responses { try step(response, &world) }
         try carryOut(&world)
         serveReads(&world)
-        if !applying.isEmpty { schedule(.applyDone, after: 20 + world.diskRandom.below(100), &world) }
+        applyNext(&world)
     }
 
     private func apply(_ entry: Entry, _ world: inout World) throws(Violation) {
@@ -137,9 +147,12 @@ extension SimulatedReplica {
     }
 
     private func applyConfChange(_ entry: Entry, _ world: inout World) throws(Violation) {
+        let old = confState
+        guard let change = try? ConfChange(decoding: entry) else {
+            throw Violation(.coreRefused, "a configuration change at \(entry.index.rawValue) cannot be read")
+        }
         do throws(RaftError) {
-            let old = confState
-            confState = try raft.applyConfChange(ConfChange(decoding: entry))
+            confState = try raft.applyConfChange(change)
             map.confState = confState
             countConfChange(from: old, &world)
         } catch .confChange {

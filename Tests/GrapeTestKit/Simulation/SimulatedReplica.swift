@@ -36,6 +36,7 @@ final class SimulatedReplica {
     // Apply.
     var map: ReplicatedMap
     var applying: [Message] = []
+    var isApplying = false
     /// The newest snapshot that the core took. Entries up to there are not applied any more.
     var restoredIndex = LogIndex.zero
     /// Received whole, waiting until it is durable.
@@ -216,16 +217,28 @@ final class SimulatedReplica {
         } catch {
             preconditionFailure("\(error)")
         }
+        world.coverage.count(.snapshotsAborted, outgoing.count)
         life = .crashed
+        forget()
+    }
+
+    /// This copy ends for good.
+    func drop() {
+        life = .dropped
+        forget()
+    }
+
+    /// Memory is gone.
+    private func forget() {
         incarnation += 1
         role = .follower
         leader = .none
         applying = []
+        isApplying = false
         restoredIndex = .zero
         stagedImage = nil
         writes = []
         reads = ReadRounds()
-        world.coverage.count(.snapshotsAborted, outgoing.count)
         outgoing = []
         forged = []
     }

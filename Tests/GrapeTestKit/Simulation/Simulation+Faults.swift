@@ -21,7 +21,10 @@ extension Simulation {
             world.network.cut(from: from.position, to: to.position, until: cutEnd())
         }
         if strikes(.partition) { partition() }
-        if strikes(.transfer) { transfer() }
+        if strikes(.transfer), let leader = newestLeader, !leader.confState.voters.isEmpty {
+            transfer(from: leader, to: leader.confState.voters[faultRandom.below(leader.confState.voters.count)])
+            try leader.carryOut(&world)
+        }
         noteTransfer()
     }
 
@@ -48,9 +51,7 @@ extension Simulation {
         }
     }
 
-    private func transfer() {
-        guard let leader = newestLeader, !leader.confState.voters.isEmpty else { return }
-        let target = leader.confState.voters[faultRandom.below(leader.confState.voters.count)]
+    func transfer(from leader: SimulatedReplica, to target: ReplicaID) {
         if target == leader.id || (try? leader.raft.transferLeadership(to: target)) == nil { return }
         world.coverage.count(.transfersStarted)
         transferTarget = target

@@ -5,15 +5,16 @@ extension Simulation {
     func membershipStep() throws(Violation) {
         world.queue.push(Event(time: world.now + 5_000, kind: .membership, target: 0))
         noteMembers()
-        try dropRemoved()
+        dropRemoved()
         guard let leader = newestLeader else { return }
         if plan == nil { plan = try newPlan(leader.confState) }
         let progress = leader.raft.status.progress
-        let step = plan?.next(leader.confState) { id in
+        let step = plan?.next(leader.confState, leader: leader.id) { id in
             progress.contains { $0.id == id && $0.progress.match >= leader.commit }
         }
         switch step {
         case .propose(let change)?:
+            if lateChanges.last != change { lateChanges = lateChanges.suffix(3) + [change] }
             do throws(RaftError) {
                 try leader.raft.proposeConfChange(change)
             } catch {
@@ -21,10 +22,14 @@ extension Simulation {
             }
             try leader.carryOut(&world)
         case .done?:
-            if case .replace(let old, let new, _)? = plan?.goal, leader.confState.voters.contains(new) {
+            if case .replace(let old, let new)? = plan?.goal, leader.confState.voters.contains(new) {
                 world.coverage.count(leader.confState.voters.contains(old) ? .votersChanged : .replicasReplaced)
             }
             plan = nil
+        case .handOver?:
+            let others = leader.confState.voters.filter { $0 != leader.id }
+            if !others.isEmpty { transfer(from: leader, to: others[membershipRandom.below(others.count)]) }
+            try leader.carryOut(&world)
         case .wait?, nil: break
         }
     }
@@ -38,13 +43,14 @@ extension Simulation {
         let someVoter = voters[membershipRandom.below(voters.count)]
         let hasRoom = replicas.count < World.replicasMax
         if membershipRandom.chance(millionths: world.options.rate(.move)) && hasRoom {
-            let transition: ConfChange.Transition = [.auto, .jointImplicit, .jointExplicit][membershipRandom.below(3)]
-            return MembershipPlan(.replace(old: someVoter, new: try newReplica(), transition))
+            return MembershipPlan(.replace(old: someVoter, new: try newReplica()))
         }
         guard membershipRandom.chance(millionths: world.options.rate(.membership)) else { return nil }
         if let learner = confState.learners.first { return MembershipPlan(.remove(learner)) }
         switch membershipRandom.below(3) {
-        case 0 where voters.count < 5 && hasRoom: return MembershipPlan(.add(try newReplica()))
+        case 0 where voters.count < 5 && hasRoom:
+            let transition: ConfChange.Transition = [.auto, .jointImplicit, .jointExplicit][membershipRandom.below(3)]
+            return MembershipPlan(.add(try newReplica(), transition))
         case 1 where voters.count > 2: return MembershipPlan(.remove(someVoter))
         case 2 where voters.count > 3: return MembershipPlan(.demote(someVoter))
         default: return nil
@@ -71,7 +77,7 @@ extension Simulation {
 
     /// A removed copy is dropped when a majority of the voters have the removal applied and on disk. Earlier would be
     /// safe but could leave nobody able to win an election: voters who do not know of the removal ask for its vote.
-    private func dropRemoved() throws(Violation) {
+    private func dropRemoved() {
         let confState = newestConfState
         guard confState.votersOutgoing.isEmpty else { return }
         for replica in replicas where replica.life != .dropped && everMembers[replica.position] {
@@ -80,8 +86,7 @@ extension Simulation {
                 !replicas[Int(voter.rawValue) - 1].disk.map.confState.members.contains(replica.id)
             }
             if knowing <= confState.voters.count / 2 { continue }
-            if replica.life == .running { try replica.crash(&world) }
-            replica.life = .dropped
+            replica.drop()
             world.coverage.count(.replicasDropped)
         }
     }

@@ -11,6 +11,14 @@ package final class Simulation {
         package var operations = 0
         package var trace: UInt64 = 0
         package var coverage = Coverage()
+
+        package init() {}
+
+        package mutating func add(_ other: Report) {
+            events += other.events
+            operations += other.operations
+            coverage.add(other.coverage)
+        }
     }
 
     var world: World
@@ -20,6 +28,8 @@ package final class Simulation {
     var faultRandom: Xoshiro256
     var membershipRandom: Xoshiro256
     var plan: MembershipPlan?
+    /// The last changes proposed: they may be in some log.
+    var lateChanges: [ConfChange] = []
     /// Leadership is on its way there, until then.
     var transferTarget: ReplicaID?
     var transferEnd: UInt64 = 0
@@ -48,8 +58,12 @@ package final class Simulation {
             throw SimulationFailure(
                 violation: error, options: options, event: events, tick: world.now / 1_000)
         }
-        return Report(
-            events: events, operations: history.count, trace: world.trace.value, coverage: world.coverage)
+        var report = Report()
+        report.events = events
+        report.operations = history.count
+        report.trace = world.trace.value
+        report.coverage = world.coverage
+        return report
     }
 
     private func found() throws(Violation) {
@@ -126,7 +140,7 @@ package final class Simulation {
     }
 
     func scheduleRestart(_ replica: SimulatedReplica) {
-        let downtime = 1_000 + faultRandom.below(faultRandom.below(4) == 0 ? 100_000 : 10_000)
+        let downtime = 100 + faultRandom.below([1_000, 10_000, 10_000, 100_000][faultRandom.below(4)])
         world.queue.push(
             Event(
                 time: world.now + UInt64(downtime), kind: .restart, target: replica.position,

@@ -7,7 +7,7 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
     package var events: Int
     package var plantedBug: PlantedBug?
     /// Millionths by fault class; zero is off.
-    package private(set) var rates: [Int]
+    private var rates: [Int]
 
     package let voters: Int
     package let clients: Int
@@ -34,12 +34,18 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
             // On in half of the runs, the rate spread evenly over its orders of magnitude.
             random.below(2) == 0 ? 0 : max(1, fault.rateMax >> random.below(6))
         }
+        // In one run of eight elections never rest.
+        if random.below(8) == 0 {
+            for fault: FaultClass in [.crash, .crashAtStorageCallback, .delay, .lostWrites, .transfer] {
+                rates[fault.rawValue] = min(1_000_000, fault.rateMax * 4)
+            }
+        }
         voters = [1, 2, 3, 3, 3, 3, 4, 5, 5][random.below(9)]
         clients = random.within(2...6)
         keys = random.within(1...6)
         window = random.within(1...4)
-        electionTicks = random.within(4...12)
         heartbeatTicks = random.within(1...2)
+        electionTicks = random.within((heartbeatTicks + 1)...12)
         messageBytesMax = [0, 100, 1_000, .max][random.below(4)]
         inflightMessagesMax = [1, 4, 64][random.below(3)]
         uncommittedBytesMax = [200, 2_000, .max][random.below(3)]

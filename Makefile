@@ -21,8 +21,9 @@ demo: ## build, start a node with a few thousand real embeddings, search it
 stop-demo: ## stop the demo's node
 	@scripts/stop_demo.sh
 
+# At most four tests at a time: those with servers of their own need a part of the machine each.
 test: setup ## pass the tests
-	swift test $(SWIFT_FLAGS)
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test $(SWIFT_FLAGS)
 
 check: setup lint imports test ## format, lint, imports, build without warnings, test
 
@@ -30,6 +31,7 @@ lint: ## complain about format and style
 	swift format lint --strict --parallel --recursive $(SOURCES)
 
 imports: ## build everything; modules may import only what Package.swift says
+	python3 scripts/check_imports.py
 	swift build $(SWIFT_FLAGS) --build-tests $(IMPORT_CHECK)
 
 format: ## repair the format

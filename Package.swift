@@ -82,6 +82,7 @@ let package = Package(
                 "GrapeAPI", "GrapeCluster", "GrapeConfiguration", "GrapeModel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
         .executableTarget(

@@ -11,7 +11,6 @@ extern const grape_kernels grape_kernels_neon;
 /// Vectors are asked for so many points ahead: the lines are the cost, not the arithmetic.
 #define GRAPE_VECTOR_LOOKAHEAD 2
 
-
 static inline void grape_prefetch_vector(const grape_query *query, const uint32_t *ordinals, size_t i, size_t count) {
     if (i >= count) return;
     const uint8_t *slot = grape_slot(query, ordinals[i]);

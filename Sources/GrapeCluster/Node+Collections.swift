@@ -56,23 +56,23 @@ extension Node {
             indexedPoints: collection.indexes.map(\.counts.inGraph).max() ?? 0)
     }
 
-    /// The collection, or, for `default`, a new one after the pattern of its first point.
+    /// The collection, or, for `default`, a new one after the pattern of its first point; all points must fit it.
     func resolve(
-        _ name: String, creatingFor point: Point
+        _ name: String, creatingFor points: [Point]
     ) async throws(GrapeError) -> (collection: Collection, version: CatalogVersion) {
         do {
             return try engine.resolve(name)
         } catch {
             guard error.code == .collectionNotFound, name == Self.defaultCollection else { throw error }
         }
-        guard point.vectors.count == 1, point.vectors[0].name.isEmpty else {
+        guard let first = points.first?.vectors, first.count == 1, first[0].name.isEmpty else {
             throw GrapeError(.invalidRequest, "the first point of collection \(name) needs one unnamed vector")
         }
         let defaults = options.defaults
         let schema = VectorSchema(
-            dimension: defaults.dimension ?? point.vectors[0].values.count, metric: defaults.metric,
+            dimension: defaults.dimension ?? first[0].values.count, metric: defaults.metric,
             quantization: defaults.quantization, m: defaults.m, efConstruction: defaults.efConstruction)
-        try point.check(against: [schema], collection: name, limits: options.limits)
+        for point in points { try point.check(against: [schema], collection: name, limits: options.limits) }
         do {
             _ = try await createCollection(name, vectors: [schema])
         } catch {

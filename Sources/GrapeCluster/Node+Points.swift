@@ -20,10 +20,10 @@ extension Node {
     ) async throws(GrapeError) -> UpsertResult {
         try refuseIfDown()
         try refuseIfFull()
-        guard let first = points.first else { return UpsertResult(count: 0, shards: []) }
+        guard !points.isEmpty else { return UpsertResult(count: 0, shards: []) }
         try options.limits.check(points.count, "number of points in a batch", in: 1...options.limits.maxBatchSize)
         let key = try checked(idempotencyKey)
-        var (collection, version) = try await resolve(name, creatingFor: first)
+        var (collection, version) = try await resolve(name, creatingFor: points)
         for point in points {
             try point.check(against: collection.schema.vectors, collection: name, limits: options.limits)
         }

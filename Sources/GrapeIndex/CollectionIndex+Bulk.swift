@@ -15,9 +15,9 @@ extension CollectionIndex {
         precondition(threads > 0, "no threads to drain the tail with")
         // The first points are linked by one thread: threads that start on an empty graph do not find one another's.
         _ = moveTail(max: IndexLimits.claimMax)
-        let helpers = (1..<threads).compactMap { _ in DrainThread(index: self) }
+        let others = (1..<threads).compactMap { _ in DrainThread(index: self) }
         drain()
-        for helper in helpers { helper.join() }
+        for other in others { other.join() }
     }
 
     fileprivate func drain() {

@@ -4,6 +4,7 @@ import GrapeCluster
 import GrapeConfiguration
 import GrapeModel
 import Logging
+import NIOCore
 import ServiceLifecycle
 
 /// The server: a node, its REST port and its metrics port, from start to stop.
@@ -15,6 +16,8 @@ struct Server {
 
     func run() async throws {
         let logger = Logger(label: "grape")
+        if let threads = configuration.server.workerThreads { NIOSingletons.groupLoopCountSuggestion = threads }
+        raiseOpenFilesLimit()
         let options = APIOptions(configuration)
         let serving = ServingState()
         let metrics = ServerMetrics(options)
@@ -39,6 +42,14 @@ struct Server {
             throw ServerFailure(.portUnavailable, "\(failure)")
         }
         logger.info("stopped")
+    }
+
+    /// Connections and the store's files together exceed the usual soft limit.
+    private func raiseOpenFilesLimit() {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }
 

@@ -3,8 +3,8 @@ import GrapeTestKit
 
 /// `grape-simulate`: runs seeds until time is over, on all cores, and says what happened; or replays one.
 ///
-/// The process starts one worker process a core and watches them, so that even a trap or a hang in a run is reported with
-/// its seed.
+/// The process starts one worker process a core and watches them, so that even a trap or a hang in a run is reported
+/// with its seed.
 @main
 enum Simulate {
     static func main() {

@@ -85,7 +85,8 @@ struct Supervisor {
         } else {
             let options = SimulationOptions(
                 seed: UInt64(lastSeed) ?? 0, events: arguments.events, plantedBug: arguments.plantedBug)
-            print("FAILED trap, status \(status)\nseed \(lastSeed)\noptions \(options)\nreplay: \(options.replayCommand)")
+            print(
+                "FAILED trap, status \(status)\nseed \(lastSeed)\noptions \(options)\nreplay: \(options.replayCommand)")
         }
     }
 

@@ -1,6 +1,7 @@
 import GrapeTestKit
 
-/// Runs seeds one after the other and reports each on standard output, before and after, in lines that `Supervisor` reads.
+/// Runs seeds one after the other and reports each on standard output, before and after, in lines that `Supervisor`
+/// reads.
 struct Worker {
     private let arguments: SimulateArguments
 

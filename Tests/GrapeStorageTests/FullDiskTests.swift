@@ -1,5 +1,6 @@
 import Foundation
 import GrapeStorage
+import Synchronization
 import Testing
 
 /// A real full disk: a small tmpfs, where this process may mount one.
@@ -185,6 +186,59 @@ private struct Ledger {
         #expect(try ledger.turn(database, sync: true, &generator) == nil)
         try ledger.check(database, "after the thread's resume")
         try database.close()
+    }
+
+    /// The space goes between the check before a write and the write itself: the log waits instead of failing.
+    @Test func `space that another process takes and gives back costs no write and no restart`() throws {
+        guard let disk = SmallDisk(mebibytes: 64) else {
+            print("skipped: this process may not mount a tmpfs")
+            return
+        }
+        var options = smallOptions()
+        options.writeBufferBytes = 1 << 20
+        let database = try Database.open(path: disk.path + "/store", options: options)
+        database.startSpaceWatch(everyMilliseconds: 20)
+        let isDone = Atomic<Bool>(false)
+        let group = DispatchGroup()
+        group.enter()
+        let filler = disk.path + "/filler"
+        Thread.detachNewThread {
+            while !isDone.load(ordering: .relaxed) {
+                let file = open(filler, O_WRONLY | O_CREAT, 0o600)
+                let block = [UInt8](repeating: 1, count: 64 << 10)
+                while write(file, block, block.count) > 0 {}
+                usleep(30_000)
+                close(file)
+                unlink(filler)
+                usleep(30_000)
+            }
+            group.leave()
+        }
+        var generator = SeededGenerator(seed: 24)
+        var ledger = Ledger()
+        let start = ContinuousClock.now
+        while start.duration(to: .now) < .seconds(3) {
+            if let error = try ledger.turn(database, sync: ledger.next % 20 == 0, &generator) {
+                #expect(error.isNoSpace, "\(error)")
+                usleep(5_000)
+            }
+            // Starts anew now and then, so that there is always something to write to. Both may meet the full disk.
+            let isDeleted =
+                ledger.next >= 6000 && (try? database.deleteRange(.vectors, from: key(0), to: key(9999))) != nil
+            if isDeleted {
+                ledger = Ledger()
+                try? database.compact(.vectors)
+            }
+        }
+        isDone.store(true, ordering: .relaxed)
+        group.wait()
+        for _ in 0..<500 where database.spaceState == .full { usleep(20_000) }
+        try? database.compact(.vectors)
+        #expect(try writesHold(database, &ledger, sync: true, &generator))
+        try ledger.check(database, "after it all")
+        try database.close()
+        let again = try Database.open(path: disk.path + "/store", options: options)
+        try ledger.check(again, "after a reopen")
     }
 
     @Test func `the state falls at its thresholds and rises with a margin`() {

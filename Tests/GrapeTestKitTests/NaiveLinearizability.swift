@@ -59,7 +59,7 @@ extension RandomHistory {
             let (first, second) = (times.removeFirst(), times.removeFirst())
             let isKnown = Int.random(in: 0..<4, using: &random) > 0
             let seen = Int.random(in: 0...count, using: &random)
-            let expected = seen == 0 ? nil : seen
+            let expected = seen == 0 || seen == value ? nil : seen
             let operation: RegisterModel.Operation
             switch (Int.random(in: 0..<4, using: &random), isKnown) {
             case (0, _), (1, _): operation = .write(value)

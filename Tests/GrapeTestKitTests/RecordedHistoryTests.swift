@@ -35,7 +35,9 @@ struct RecordedHistoryTests {
 
     @Test("A line that is no event is reported with its number")
     func malformed() {
-        #expect(throws: RecordedHistory.Malformed.self) { try RecordedHistory.register("INFO jepsen - 0\t:ok\t:read\t1") }
+        #expect(throws: RecordedHistory.Malformed.self) {
+            try RecordedHistory.register("INFO jepsen - 0\t:ok\t:read\t1")
+        }
         #expect(throws: RecordedHistory.Malformed.self) { try RecordedHistory.map("{:process 0}") }
     }
 }

@@ -22,7 +22,7 @@ struct SimulationTests {
 
     @Test("Twenty seeds give the same trace in another process")
     func replay() throws {
-        let traces = try (1...20).map { seed in
+        let traces = try (UInt64(1)...20).map { seed in
             let report = try Simulation(SimulationOptions(seed: seed, events: 5_000)).run()
             return "trace \(seed) \(String(report.trace, radix: 16))"
         }
@@ -32,7 +32,9 @@ struct SimulationTests {
         #expect(Set(traces.map { $0.split(separator: " ").last }).count == 20)
     }
 
-    @Test("A planted bug is caught within 600 seeds, and the printed command shows it again", arguments: PlantedBug.allCases)
+    @Test(
+        "A planted bug is caught within 600 seeds, and the printed command shows it again",
+        arguments: PlantedBug.allCases)
     func plantedBug(_ bug: PlantedBug) throws {
         let result = try SimulateProcess.run(
             ["--seed", "1", "--runs", "600", "--plant", bug.rawValue, "--workers", "1"])

@@ -32,6 +32,7 @@ struct Xoshiro256Tests {
         }
         #expect(counts.allSatisfy { (9_500...10_500).contains($0) })
         #expect((24_000...26_000).contains(hits))
-        #expect(!random.chance(millionths: 0))
+        let never = random.chance(millionths: 0)
+        #expect(!never)
     }
 }

@@ -4,9 +4,9 @@
 /// Calls and completions stand in one list in the order of time. The search takes the first operation whose call stands
 /// before every open completion and whose outcome the model allows, lifts both its events out of the list and starts
 /// again at the front. At a completion it is stuck (that operation had to come earlier), puts the last choice back and
-/// tries the next. Departures from the paper: operations without a completion stay in the list to the end and need never
-/// be taken, so the search ends when every completed operation has its place; and the search is bounded in steps, since
-/// the problem is NP-complete and a check that never ends is worse than one that says so.
+/// tries the next. Departures from the paper: operations without a completion stay in the list to the end and need
+/// never be taken, so the search ends when every completed operation has its place; and the search is bounded in steps,
+/// since the problem is NP-complete and a check that never ends is worse than one that says so.
 package struct LinearizabilityChecker<Model: SequentialModel> {
     package enum Verdict: Hashable, Sendable {
         case linearizable

@@ -1,7 +1,7 @@
 /// Readers of recorded histories: text lines of invocations and outcomes, where the line number is the clock.
 ///
-/// `:ok` completes an operation; `:fail` of a compare-and-set says that it compared unequal; a failed read tells nothing;
-/// `:info` and `:timed-out` leave the outcome unknown for ever, and that process invokes no more.
+/// `:ok` completes an operation; `:fail` of a compare-and-set says that it compared unequal; a failed read tells
+/// nothing; `:info` and `:timed-out` leave the outcome unknown for ever, and that process invokes no more.
 package enum RecordedHistory {
     package struct Malformed: Error, CustomStringConvertible {
         package let line: Int

@@ -15,8 +15,8 @@ package protocol SequentialModel: Sendable {
 
 /// One operation of a history with the moments between which it must take effect.
 ///
-/// Invariant: `call < completion`. A nil completion means that the caller never learned the outcome: the operation takes
-/// effect at any moment after its call, or never.
+/// Invariant: `call < completion`. A nil completion means that the caller never learned the outcome: the operation
+/// takes effect at any moment after its call, or never.
 package struct TimedOperation<Operation> {
     package var operation: Operation
     package var call: Int

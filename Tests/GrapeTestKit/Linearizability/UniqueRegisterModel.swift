@@ -35,29 +35,47 @@ package struct UniqueRegisterModel: SequentialModel {
     /// The model and the history that decide about `history`, in which no value is written twice and a failed
     /// compare-and-set stands as a read of what it found (a bare failure may be the trace of a write that nobody read).
     ///
-    /// 1. A write of unknown outcome that nobody saw may count as never done, or as done after everything else: it goes.
+    /// 1. A write of unknown outcome that nobody saw may count as never done, or as done after everything else: it
+    /// goes.
     /// 2. One that was seen took effect, and before the first operation that saw it completed: that is its end.
     /// 3. A read of unknown outcome says nothing: it goes.
     package static func settling(
         _ history: [TimedOperation<RegisterModel.Operation>]
     ) -> (model: Self, history: [TimedOperation<Operation>]) {
-        var firstSeen: [Int?: Int] = [:]
-        for timed in history {
-            guard let completion = timed.completion, let value = timed.operation.seenValue else { continue }
-            firstSeen[value] = min(firstSeen[value] ?? .max, completion)
-        }
-        let kept = history.compactMap { timed -> TimedOperation<RegisterModel.Operation>? in
-            if timed.completion != nil { return timed }
-            guard let effect = timed.operation.possibleEffect, let seen = firstSeen[effect.value] else { return nil }
-            // Seen before it was called: left open, the search finds that no order exists.
-            return TimedOperation(effect.operation, call: timed.call, completion: seen > timed.call ? seen : nil)
-        }
+        let kept = ending(history)
         var observers: [Int?: Int] = [:]
         for timed in kept {
             if let value = timed.operation.seenValue { observers[value, default: 0] += 1 }
         }
         let model = Self(initialState: State(value: nil, observersLeft: observers[nil] ?? 0))
         return (model, kept.map { $0.counting(observers) })
+    }
+
+    /// Gives the writes of unknown outcome their ends, or leaves them out.
+    private static func ending(
+        _ history: [TimedOperation<RegisterModel.Operation>]
+    ) -> [TimedOperation<RegisterModel.Operation>] {
+        var kept = history.filter { $0.completion != nil }
+        var unknown = history.filter { $0.completion == nil }
+        // A compare-and-set of unknown outcome that was seen has itself seen something, hence the rounds.
+        while true {
+            let firstSeen = Dictionary(
+                kept.compactMap { timed in timed.operation.seenValue.map { ($0, timed.completion ?? .max) } },
+                uniquingKeysWith: min)
+            var rest: [TimedOperation<RegisterModel.Operation>] = []
+            for timed in unknown {
+                guard let effect = timed.operation.possibleEffect else { continue }
+                guard let seen = firstSeen[effect.value] else {
+                    rest.append(timed)
+                    continue
+                }
+                // Seen before it was called: left open, the search finds that no order exists.
+                let end = seen > timed.call && seen != .max ? seen : nil
+                kept.append(TimedOperation(effect.operation, call: timed.call, completion: end))
+            }
+            if rest.count == unknown.count || rest.isEmpty { return kept }
+            unknown = rest
+        }
     }
 }
 

@@ -7,7 +7,7 @@ package enum CoveredEvent: Int, CaseIterable, Sendable {
     case oneWayCuts, partitions, pauses, clockRateChanges, slowSyncs
     case crashes, leaderCrashes, crashesAtStorageCallback, crashesBetweenResponses, restarts
     case writesLost, tornTails
-    case transfersStarted, transfersCompleted
+    case transfersStarted, transfersCompleted, leadersForgotten
     case learnersAdded, votersChanged, jointEntered, jointLeft, replicasReplaced, replicasDropped
     case snapshotsSent, snapshotsInstalled, snapshotsResumed, snapshotsAborted
     case writesAcknowledged, readsAcknowledged, readsServedByFollower, readsBatched, readRoundsRetried

@@ -3,7 +3,7 @@
 /// What happens next in a simulation. Small and flat: what an event carries lies in a `Slab`.
 package struct Event: Sendable {
     package enum Kind: UInt8, Sendable {
-        case tick, deliver, syncDone, applyDone, restart, clientWake, clientReply, faults, membership
+        case tick, deliver, turn, syncDone, applyDone, restart, clientWake, clientReply, faults, membership
     }
 
     /// Microseconds of simulated time.
@@ -65,7 +65,8 @@ package struct EventQueue: Sendable {
         return first.event
     }
 
-    private static func precedes(_ left: (event: Event, order: UInt64), _ right: (event: Event, order: UInt64)) -> Bool {
+    private static func precedes(_ left: (event: Event, order: UInt64), _ right: (event: Event, order: UInt64)) -> Bool
+    {
         left.event.time < right.event.time || (left.event.time == right.event.time && left.order < right.order)
     }
 }

@@ -3,9 +3,9 @@ import GrapeRaft
 /// Changes the group's membership step by step, as placement would: each step looks at what the leader has applied and
 /// proposes what is missing, so any step may be lost and repeated (RAFT.md 15, 16).
 ///
-/// A leader is not asked to remove itself, nor to leave a joint configuration that it goes out with: it hands leadership
-/// on first. A removed leader may hold the longest log, and those who have not heard of its removal need its vote, which
-/// it refuses them.
+/// A leader is not asked to remove itself, nor to leave a joint configuration that it goes out with: it hands
+/// leadership on first. A removed leader may hold the longest log, and those who have not heard of its removal need its
+/// vote, which it refuses them.
 struct MembershipPlan {
     enum Goal {
         /// A new replica: learner, then voter.

@@ -7,7 +7,8 @@ import GrapeRaft
 /// 1. At most one leader a term.
 /// 2. A leader holds every entry committed in earlier terms.
 /// 3. Two durable logs with an entry of the same index and term are equal up to there.
-/// 4. A leader commits an entry of its own term, and a majority (of both halves in a joint configuration) has it on disk.
+/// 4. A leader commits an entry of its own term, and a majority (of both halves in a joint configuration) has it on
+/// disk.
 /// 5. No replica's commit index passes what some leader decided.
 /// 6. What was applied at an index never changes, nor does the state there.
 /// 7. Term and commit index of one replica never fall while it runs.

@@ -1,7 +1,7 @@
 import GrapeRaft
 
-/// A client with a few operations open at a time, each of them asked again under the same number until it is answered or
-/// given up (RAFT.md 24). Knows replicas only by what they answer.
+/// A client with a few operations open at a time, each of them asked again under the same number until it is answered
+/// or given up (RAFT.md 24). Knows replicas only by what they answer.
 struct SimulatedClient {
     private struct OpenOperation {
         var command: MapCommand
@@ -106,7 +106,8 @@ struct SimulatedClient {
         let anywhere = places[random.below(places.count)]
         open[index].sentAt = world.now
         world.send(
-            .request(open[index].command), from: World.replicasMax + Int(id), to: isFar ? anywhere : likelyLeader ?? anywhere)
+            .request(open[index].command), from: World.replicasMax + Int(id),
+            to: isFar ? anywhere : likelyLeader ?? anywhere)
     }
 
     private mutating func giveUp(_ history: inout ClientHistory, _ world: inout World) {

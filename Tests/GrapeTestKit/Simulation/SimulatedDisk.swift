@@ -12,8 +12,8 @@ struct DiskWrite {
     var responses: [Message] = []
 }
 
-/// A disk that loses what was not synced: after a crash some front part of the unsynced writes is there, the next one may
-/// be torn, the rest is gone.
+/// A disk that loses what was not synced: after a crash some front part of the unsynced writes is there, the next one
+/// may be torn, the rest is gone.
 ///
 /// `log` and `map` are the durable image; writes wait outside it until a sync covers them. One sync at a time covers
 /// all that was written before it began.

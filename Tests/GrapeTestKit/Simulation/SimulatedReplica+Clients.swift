@@ -4,7 +4,7 @@ import GrapeRaft
 extension SimulatedReplica {
     func request(_ command: MapCommand, _ world: inout World) throws(Violation) {
         if command.kind == .read {
-            reads.waiting.append(command)
+            reads.waiting.append(.init(command: command, arrivedTick: ticks))
             if reads.waiting.count > 64 { reads.waiting.removeFirst() }
             return try startReadRound(&world)
         }
@@ -81,7 +81,7 @@ extension SimulatedReplica {
         if ticks - round.startedTick < 3 * world.options.heartbeatTicks { return }
         world.coverage.count(.readRoundsRetried)
         if leader != round.leader && leader != .none { world.coverage.count(.readsRetriedAtNewLeader) }
-        reads.waiting = round.reads + reads.waiting
+        reads.waiting = (round.reads + reads.waiting).filter { ticks - $0.arrivedTick < ReadRounds.deadlineTicks }
         if reads.waiting.count > 64 { reads.waiting.removeFirst(reads.waiting.count - 64) }
         reads.round = nil
         try startReadRound(&world)
@@ -98,7 +98,7 @@ extension SimulatedReplica {
     /// Answers the reads whose index is applied.
     func serveReads(_ world: inout World) {
         while let first = reads.confirmed.first, first.index <= map.applied {
-            for command in first.reads {
+            for command in first.reads.map(\.command) {
                 if role != .leader { world.coverage.count(.readsServedByFollower) }
                 reply(command.client, command.sequence, .value(map.values[Int(command.key)]), &world)
             }
@@ -111,16 +111,24 @@ extension SimulatedReplica {
 ///
 /// Invariant: a round that was sent takes no more readers.
 struct ReadRounds {
+    /// Then a reader is told nothing any more: its client has long asked elsewhere.
+    static let deadlineTicks = 100
+
+    struct WaitingRead {
+        var command: MapCommand
+        var arrivedTick: Int
+    }
+
     struct Round {
         var context: ReadContext
-        var reads: [MapCommand]
+        var reads: [WaitingRead]
         var startedTick: Int
         var leader: ReplicaID
     }
 
-    var waiting: [MapCommand] = []
+    var waiting: [WaitingRead] = []
     var round: Round?
-    var confirmed: [(index: LogIndex, reads: [MapCommand])] = []
+    var confirmed: [(index: LogIndex, reads: [WaitingRead])] = []
     /// Contexts used in this life.
     var contexts: UInt64 = 0
 }

@@ -2,8 +2,8 @@ import GrapeRaft
 
 /// Bugs planted in what a replica says.
 extension SimulatedReplica {
-    /// Joint majority ignored: agrees in the name of a voter who is only in the outgoing half. Returns whether the message
-    /// is dealt with.
+    /// Joint majority ignored: agrees in the name of a voter who is only in the outgoing half. Returns whether the
+    /// message is dealt with.
     func forge(_ message: Message) -> Bool {
         if !confState.votersOutgoing.contains(message.to) || confState.voters.contains(message.to) { return false }
         var answer = Message(.appendResponse, from: message.to, to: id, term: message.term)

@@ -71,6 +71,7 @@ extension SimulatedReplica {
                 incoming = nil
                 stagedImage = chunk.image
                 try step(chunk.message, &world)
+                try carryOut(&world)
             }
         }
         world.send(.chunkReceived(receipt), from: position, to: Int(chunk.message.from.rawValue) - 1)

@@ -35,6 +35,7 @@ extension SimulatedReplica {
     /// The sync under way is done: tells the checkers, then whoever waited.
     func syncDone(_ world: inout World) throws(Violation) {
         if crashesHere(&world) { return try crash(&world) }
+        try carryOut(&world)
         let writes: [DiskWrite]
         do throws(RaftStorageError) {
             writes = try disk.endSync()
@@ -55,8 +56,8 @@ extension SimulatedReplica {
                 if response.to == id { try step(response, &world) } else { send(response, &world) }
             }
         }
-        try compact(&world)
         try carryOut(&world)
+        try compact(&world)
         if disk.hasWaiting && !disk.isSyncing { beginSync(&world) }
     }
 
@@ -122,14 +123,15 @@ extension SimulatedReplica {
             disk.write(DiskWrite(map: map))
         }
         for response in message.responses { try step(response, &world) }
-        try carryOut(&world)
+        try endEvent(&world)
         serveReads(&world)
         applyNext(&world)
     }
 
     private func apply(_ entry: Entry, _ world: inout World) throws(Violation) {
         if entry.index != map.applied.next {
-            throw Violation(.appliedOnce, "replica \(id.rawValue) gets \(entry.index.rawValue) after \(map.applied.rawValue)")
+            throw Violation(
+                .appliedOnce, "replica \(id.rawValue) gets \(entry.index.rawValue) after \(map.applied.rawValue)")
         }
         if entry.isConfChange {
             try applyConfChange(entry, &world)

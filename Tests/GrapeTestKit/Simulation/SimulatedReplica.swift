@@ -1,13 +1,14 @@
 import GrapeRaft
 
-/// One replica with everything around its core: the disk, the state machine, the clients that wait. Drives the core as a
-/// store loop does, with asynchronous storage writes: what must be durable before it is said is said after the sync
+/// One replica with everything around its core: the disk, the state machine, the clients that wait. Drives the core as
+/// a store loop does, with asynchronous storage writes: what must be durable before it is said is said after the sync
 /// (RAFT.md, durability 1 to 5).
 ///
 /// Thread safety: none needed, one run lives on one thread.
 ///
 /// Invariants:
-/// 1. Every `Ready` is carried out before the next event.
+/// 1. Every `Ready` is carried out before the durable image changes, and at once after a snapshot was stepped: its image
+///    is that of the index it names.
 /// 2. A crash keeps `disk` and `incoming` (files) and nothing else.
 /// 3. `map.applied` never falls while the replica runs; after a restart it is the durable one.
 final class SimulatedReplica {
@@ -32,6 +33,7 @@ final class SimulatedReplica {
     var commit: LogIndex
     var confState: ConfState
     var ticks = 0
+    var isTurnScheduled = false
 
     // Apply.
     var map: ReplicatedMap
@@ -76,8 +78,8 @@ final class SimulatedReplica {
         ticks += 1
         raft.tick()
         try retryReads(&world)
-        try carryOut(&world)
         try pushSnapshots(&world)
+        try endEvent(&world)
         // What needs no sync of its own goes with the next one, but not never.
         if ticks % 16 == 0 && disk.hasWaiting { beginSync(&world) }
     }
@@ -90,6 +92,19 @@ final class SimulatedReplica {
         case .chunkReceived(let receipt): try receive(receipt, &world)
         case .reply: preconditionFailure("a reply came to a replica")
         }
+        try endEvent(&world)
+    }
+
+    /// An event was taken in: what it brings is carried out now, or with that of others in a turn soon.
+    func endEvent(_ world: inout World) throws(Violation) {
+        if !world.options.batchesTurns { return try carryOut(&world) }
+        if isTurnScheduled { return }
+        isTurnScheduled = true
+        schedule(.turn, after: world.diskRandom.below(300), &world)
+    }
+
+    func turn(_ world: inout World) throws(Violation) {
+        isTurnScheduled = false
         try carryOut(&world)
     }
 
@@ -98,13 +113,13 @@ final class SimulatedReplica {
         if world.options.plantedBug == .staleAppendAccepted && message.kind == .append && message.term < term {
             message.term = term
         }
-        let position = message.kind == .snapshot ? message.snapshot?.index : nil
         do throws(RaftError) {
             try raft.step(message)
         } catch {
             try judge(error, "\(message.kind) from \(message.from.rawValue)", &world)
         }
-        if position != nil && raft.stopReason == nil { confState = raft.status.confState }
+        // A snapshot brings the configuration of its index.
+        if message.kind == .snapshot { confState = raft.status.confState }
     }
 
     /// Refusals that happen in the life of a correct cluster, and those that do not.
@@ -141,7 +156,10 @@ final class SimulatedReplica {
         let (oldRole, oldTerm, oldCommit) = (role, term, commit)
         if let state = ready.hardState {
             if state.term < term || state.commit < commit {
-                throw Violation(.monotone, "replica \(id.rawValue): term \(term) to \(state.term), commit \(commit.rawValue) to \(state.commit.rawValue)")
+                throw Violation(
+                    .monotone,
+                    "replica \(id.rawValue): term \(term.rawValue) to \(state.term.rawValue), "
+                        + "commit \(commit.rawValue) to \(state.commit.rawValue)")
             }
             term = state.term
             commit = state.commit
@@ -159,10 +177,15 @@ final class SimulatedReplica {
             world.coverage.count(.leaderChanges)
             if oldTerm == term { world.coverage.count(.leadersDeposedWithoutElection) }
         }
-        if commit == oldCommit { return }
-        if role == .leader && oldRole == .leader {
-            try world.checker.decided(
-                commit, by: id, term: term, isOfTerm: raft.hasCommittedInTerm, confState)
+        if commit > oldCommit { try observeCommit(asLeaderBefore: oldRole == .leader ? oldTerm : nil, &world) }
+    }
+
+    /// The commit index rose, since the last `Ready` at any time, so perhaps in a role that is over.
+    private func observeCommit(asLeaderBefore oldTerm: Term?, _ world: inout World) throws(Violation) {
+        if role == .leader && (oldTerm == term || raft.hasCommittedInTerm) {
+            try world.checker.decided(commit, by: id, term: term, isOfTerm: raft.hasCommittedInTerm, confState)
+        } else if let oldTerm, commit.rawValue > world.checker.decidedCommit {
+            try world.checker.decided(commit, by: id, term: oldTerm, isOfTerm: true, confState)
         } else {
             try world.checker.follows(commit, id)
         }
@@ -190,72 +213,5 @@ final class SimulatedReplica {
         default: break
         }
         world.send(.raft(message), from: position, to: Int(message.to.rawValue) - 1)
-    }
-
-    // MARK: Crash and restart
-
-    /// Loses everything but the disk, and of the disk a tail of what was not synced.
-    func crash(_ world: inout World) throws(Violation) {
-        world.coverage.count(.crashes)
-        if role == .leader { world.coverage.count(.leaderCrashes) }
-        var survivors = disk.unsynced
-        if survivors > 0 && world.diskRandom.chance(millionths: world.options.rate(.lostWrites)) {
-            survivors = world.diskRandom.below(survivors + 1)
-            if survivors < disk.unsynced {
-                world.coverage.count(.writesLost, disk.unsynced - survivors)
-                // The write after the survivors was cut in the middle: its checksum is wrong, recovery ends before it.
-                if world.diskRandom.chance(millionths: world.options.rate(.tornWrites)) { world.coverage.count(.tornTails) }
-            }
-        }
-        do {
-            let kept = try disk.crash(keeping: survivors)
-            for index in kept.indices { try noteDurable(kept[index], &world) }
-        } catch let error as RaftStorageError {
-            throw Violation(.coreRefused, "replica \(id.rawValue): disk at crash: \(error)")
-        } catch let violation as Violation {
-            throw violation
-        } catch {
-            preconditionFailure("\(error)")
-        }
-        world.coverage.count(.snapshotsAborted, outgoing.count)
-        life = .crashed
-        forget()
-    }
-
-    /// This copy ends for good.
-    func drop() {
-        life = .dropped
-        forget()
-    }
-
-    /// Memory is gone.
-    private func forget() {
-        incarnation += 1
-        role = .follower
-        leader = .none
-        applying = []
-        isApplying = false
-        restoredIndex = .zero
-        stagedImage = nil
-        writes = []
-        reads = ReadRounds()
-        outgoing = []
-        forged = []
-    }
-
-    func restart(_ world: inout World) throws(Violation) {
-        world.coverage.count(.restarts)
-        life = .running
-        map = disk.map
-        confState = map.confState
-        do {
-            raft = try Raft(
-                world.options.raftConfiguration(id, applied: map.applied), storage: disk.log,
-                random: RaftRandom(seed: world.raftSeeds.next()))
-        } catch {
-            throw Violation(.coreRefused, "replica \(id.rawValue) does not restart: \(error)")
-        }
-        term = disk.log.hardState.term
-        commit = max(disk.log.hardState.commit, map.applied)
     }
 }

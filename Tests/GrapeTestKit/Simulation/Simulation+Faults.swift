@@ -19,11 +19,18 @@ extension Simulation {
         if strikes(.oneWayCut), let from = victim(), let to = victim(), from !== to {
             world.coverage.count(.oneWayCuts)
             world.network.cut(from: from.position, to: to.position, until: cutEnd())
+            from.raft.reportUnreachable(to.id)
+            try from.carryOut(&world)
         }
         if strikes(.partition) { partition() }
         if strikes(.transfer), let leader = newestLeader, !leader.confState.voters.isEmpty {
             transfer(from: leader, to: leader.confState.voters[faultRandom.below(leader.confState.voters.count)])
             try leader.carryOut(&world)
+        }
+        if strikes(.transfer), let replica = victim(), replica.role != .leader {
+            world.coverage.count(.leadersForgotten)
+            try? replica.raft.forgetLeader()
+            try replica.carryOut(&world)
         }
         noteTransfer()
     }

@@ -70,8 +70,9 @@ extension Simulation {
         return up.allSatisfy { $0.map.applied == first.map.applied }
     }
 
-    /// A hole in the protocol as it is built here (configurations are in force when applied): a replica that knows that it
-    /// was removed, while others who do not know need its vote, refuses it if its log is longer, and never campaigns.
+    /// A hole in the protocol as it is built here (configurations are in force when applied): a replica that knows that
+    /// it was removed, while others who do not know need its vote, refuses it if its log is longer, and never
+    /// campaigns.
     private var isDeadlockedByRemovedVoter: Bool {
         let up = replicas.filter { $0.life == .running }
         return up.contains { removed in

@@ -104,7 +104,7 @@ package final class Simulation {
         case .faults: try faultStep()
         case .membership: try membershipStep()
         case .restart: try restart(replicas[target])
-        case .tick, .deliver, .syncDone, .applyDone: try happen(event, to: replicas[target])
+        case .tick, .deliver, .turn, .syncDone, .applyDone: try happen(event, to: replicas[target])
         }
     }
 
@@ -124,12 +124,20 @@ package final class Simulation {
             if replica.life != .running { return }
             trace(envelope)
             try replica.receive(envelope, &world)
-        case .syncDone, .applyDone:
+        case .turn, .syncDone, .applyDone:
             if replica.life != .running || replica.incarnation != event.incarnation { return }
-            if event.kind == .syncDone { try replica.syncDone(&world) } else { try replica.applyDone(&world) }
+            try finish(event.kind, replica)
         default: preconditionFailure("\(event.kind) is no event of a replica")
         }
         if replica.life == .crashed { scheduleRestart(replica) }
+    }
+
+    private func finish(_ kind: Event.Kind, _ replica: SimulatedReplica) throws(Violation) {
+        switch kind {
+        case .turn: try replica.turn(&world)
+        case .syncDone: try replica.syncDone(&world)
+        default: try replica.applyDone(&world)
+        }
     }
 
     private func trace(_ envelope: Envelope) {

@@ -1,7 +1,8 @@
 /// What a checker found wrong.
 package struct Violation: Error, Sendable, CustomStringConvertible {
     package enum Check: String, Sendable {
-        case votedTwice, oneLeaderPerTerm, leaderCompleteness, logMatching, committedChanged, commitNotDurable, commitOfOldTerm
+        case votedTwice, oneLeaderPerTerm, leaderCompleteness, logMatching, committedChanged, commitNotDurable,
+            commitOfOldTerm
         case commitNotDecided, monotone, appliedOnce, appliedStateDiffers, acknowledgedWriteMissing
         case linearizability, liveness, coreRefused
     }

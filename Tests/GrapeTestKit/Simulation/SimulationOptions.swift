@@ -24,6 +24,8 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
     /// Log entries kept behind the durable applied index.
     package let keptEntries: Int
     package let snapshotChunks: Int
+    /// A replica takes in several events before it carries out what they bring, as a busy store loop does.
+    package let batchesTurns: Bool
 
     package init(seed: UInt64, events: Int = 20_000, plantedBug: PlantedBug? = nil) {
         self.seed = seed
@@ -53,6 +55,7 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
         forwardsProposals = random.below(2) == 0
         keptEntries = random.within(1...30)
         snapshotChunks = random.within(1...6)
+        batchesTurns = random.below(2) == 0
     }
 
     package func rate(_ fault: FaultClass) -> Int { rates[fault.rawValue] }
@@ -73,7 +76,7 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
             voters=\(voters) clients=\(clients) keys=\(keys) window=\(window) election=\(electionTicks) \
             heartbeat=\(heartbeatTicks) messageBytes=\(messageBytesMax) inflight=\(inflightMessagesMax) \
             uncommitted=\(uncommittedBytesMax) stepDown=\(stepDownOnRemoval) forward=\(forwardsProposals) \
-            kept=\(keptEntries) chunks=\(snapshotChunks); faults per million: \(faults)
+            kept=\(keptEntries) chunks=\(snapshotChunks) batches=\(batchesTurns); faults per million: \(faults)
             """
     }
 

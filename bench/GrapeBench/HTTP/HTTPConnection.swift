@@ -26,11 +26,20 @@ package struct HTTPConnection: Sendable {
 
     package var isOpen: Bool { channel.isActive }
 
-    package func exchange(_ request: HTTPRequest, timeoutSeconds: Int = 60) async throws -> HTTPAnswer {
-        let promise = channel.eventLoop.makePromise(of: HTTPAnswer.self)
-        channel.writeAndFlush(
-            HTTPExchange(request: request, answer: promise, timeoutSeconds: timeoutSeconds), promise: nil)
-        return try await promise.futureResult.get()
+    /// Stays on the caller's executor: a caller that lives on this connection's event loop goes on without a change of
+    /// thread.
+    package nonisolated(nonsending) func exchange(
+        _ request: HTTPRequest, timeoutSeconds: Int = 60
+    ) async throws -> HTTPAnswer {
+        let answer = channel.eventLoop.makePromise(of: HTTPAnswer.self)
+        // A channel that is closed already has no handler left that could fail the exchange.
+        let written = channel.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenFailure { _ in answer.fail(HTTPConnectionError.closed) }
+        let exchange = HTTPExchange(request: request, answer: answer, timeoutSeconds: timeoutSeconds)
+        channel.writeAndFlush(exchange, promise: written)
+        return try await withCheckedThrowingContinuation { continuation in
+            answer.futureResult.whenComplete { continuation.resume(with: $0) }
+        }
     }
 
     package func close() async {

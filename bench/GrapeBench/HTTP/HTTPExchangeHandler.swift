@@ -20,7 +20,8 @@ final class HTTPExchangeHandler: ChannelDuplexHandler {
 
     private let host: String
     private var current: HTTPExchange?
-    private var limit: Scheduled<Void>?
+    private var deadline = NIODeadline.distantFuture
+    private var timer: Scheduled<Void>?
     private var head: HTTPResponseHead?
     private var body = ByteBuffer()
 
@@ -32,6 +33,7 @@ final class HTTPExchangeHandler: ChannelDuplexHandler {
         let exchange = unwrapOutboundIn(data)
         guard current == nil, context.channel.isActive else {
             exchange.answer.fail(HTTPConnectionError.closed)
+            promise?.fail(HTTPConnectionError.closed)
             return
         }
         current = exchange
@@ -47,9 +49,20 @@ final class HTTPExchangeHandler: ChannelDuplexHandler {
             context.write(wrapOutboundOut(.body(.byteBuffer(request.body))), promise: nil)
         }
         context.write(wrapOutboundOut(.end(nil)), promise: promise)
-        let channel = context.channel
-        limit = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(exchange.timeoutSeconds))) {
-            self.finish(.failure(HTTPConnectionError.timedOut(seconds: exchange.timeoutSeconds)))
+        deadline = .now() + .seconds(Int64(exchange.timeoutSeconds))
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        watch(context.channel)
+        context.fireChannelActive()
+    }
+
+    /// One timer a connection that looks at the deadline now and then costs less than one for each request.
+    private func watch(_ channel: any Channel) {
+        timer = channel.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
+            guard let self else { return }
+            guard let exchange = current, NIODeadline.now() > deadline else { return watch(channel) }
+            finish(.failure(HTTPConnectionError.timedOut(seconds: exchange.timeoutSeconds)))
             channel.close(promise: nil)
         }
     }
@@ -77,13 +90,12 @@ final class HTTPExchangeHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
         finish(.failure(HTTPConnectionError.closed))
         context.fireChannelInactive()
     }
 
     private func finish(_ result: Result<HTTPAnswer, any Error>) {
-        limit?.cancel()
-        limit = nil
         guard let exchange = current else { return }
         current = nil
         exchange.answer.completeWith(result)

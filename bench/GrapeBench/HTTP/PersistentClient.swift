@@ -24,7 +24,7 @@ struct PersistentClient {
     /// The first answer that doesn't ask for a retry, or the last of many.
     ///
     /// Only for requests that may be carried out twice, as upserts and searches may.
-    mutating func send(_ request: HTTPRequest) async throws -> HTTPAnswer {
+    nonisolated(nonsending) mutating func send(_ request: HTTPRequest) async throws -> HTTPAnswer {
         var attempt = 1
         while true {
             do {
@@ -60,12 +60,12 @@ struct PersistentClient {
         throw BenchFailure(reasons.joined(separator: "; "))
     }
 
-    mutating func close() async {
+    nonisolated(nonsending) mutating func close() async {
         await connection?.close()
         connection = nil
     }
 
-    private mutating func opened() async throws -> HTTPConnection {
+    private nonisolated(nonsending) mutating func opened() async throws -> HTTPConnection {
         if let connection, connection.isOpen { return connection }
         let opened = try await HTTPConnection.open(endpoints[current], on: loop)
         connection = opened

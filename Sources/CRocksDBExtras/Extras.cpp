@@ -1,12 +1,7 @@
+#include <rocksdb/convenience.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/write_buffer_manager.h>
-
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-#include <vector>
 
 #include "CRocksDBExtras.h"
 #include "Wrappers.h"
@@ -40,68 +35,7 @@ uint64_t grape_options_ticker(const rocksdb_options_t *options, grape_ticker tic
     return 0;
 }
 
-namespace {
-
-/// Asks for flushes while another thread is inside `Resume`, whenever nothing has run for a while.
-class FlushPrompter {
-public:
-    FlushPrompter(rocksdb::DB *database, std::vector<rocksdb::ColumnFamilyHandle *> families)
-        : database_(database), families_(std::move(families)), thread_([this] { run(); }) {}
-
-    ~FlushPrompter() {
-        {
-            const std::lock_guard<std::mutex> guard(mutex_);
-            is_ended_ = true;
-        }
-        ended_.notify_all();
-        thread_.join();
-    }
-
-private:
-    void run() {
-        rocksdb::FlushOptions options;
-        options.wait = false;
-        options.allow_write_stall = true;
-        int idle_periods = 0;
-        std::unique_lock<std::mutex> lock(mutex_);
-        while (!ended_.wait_for(lock, std::chrono::milliseconds(100), [this] { return is_ended_; })) {
-            // A flush that failed counts as running during the second that RocksDB sleeps after it. One more request
-            // now would only make `Resume` wait for that to fail as well.
-            idle_periods = is_idle() ? idle_periods + 1 : 0;
-            if (idle_periods < 2) continue;
-            idle_periods = 0;
-            (void)database_->Flush(options, families_);
-        }
-    }
-
-    bool is_idle() const {
-        uint64_t flushes = 0, compactions = 0;
-        return database_->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &flushes) && flushes == 0 &&
-               database_->GetIntProperty(rocksdb::DB::Properties::kNumRunningCompactions, &compactions) &&
-               compactions == 0;
-    }
-
-    rocksdb::DB *const database_;
-    const std::vector<rocksdb::ColumnFamilyHandle *> families_;
-    std::mutex mutex_;
-    std::condition_variable ended_;
-    bool is_ended_ = false;
-    std::thread thread_;
-};
-
-}  // namespace
-
-void grape_resume(
-    rocksdb_t *database, rocksdb_column_family_handle_t *const *families, size_t family_count, char **error) {
-    std::vector<rocksdb::ColumnFamilyHandle *> handles;
-    for (size_t index = 0; index < family_count; index++) handles.push_back(families[index]->rep);
-    rocksdb::Status status;
-    {
-        const FlushPrompter prompter(database->rep, std::move(handles));
-        status = database->rep->Resume();
-    }
-    grape_report(status, error);
-}
+void grape_resume(rocksdb_t *database, char **error) { grape_report(database->rep->Resume(), error); }
 
 void grape_compact_range(
     rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *from, size_t from_count, const char *to,
@@ -112,6 +46,14 @@ void grape_compact_range(
     const rocksdb::Slice first(from, from_count), last(to, to_count);
     grape_report(
         database->rep->CompactRange(options, family->rep, from ? &first : nullptr, to ? &last : nullptr), error);
+}
+
+void grape_delete_files(
+    rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *from, size_t from_count, const char *to,
+    size_t to_count, char **error) {
+    const rocksdb::Slice first(from, from_count), last(to, to_count);
+    const rocksdb::RangePtr range(&first, &last);
+    grape_report(rocksdb::DeleteFilesInRanges(database->rep, family->rep, &range, 1, false), error);
 }
 
 void grape_approximate_size(

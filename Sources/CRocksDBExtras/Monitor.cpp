@@ -1,5 +1,6 @@
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/sst_file_manager.h>
 
 #include <atomic>
 #include <cstdarg>
@@ -130,11 +131,16 @@ private:
 
 }  // namespace
 
+/// Far above any disk. RocksDB refuses a compaction when tables + inputs + buffer exceed the limit, but fails every flush
+/// when tables alone do; with this much in buffer and limit only the former can happen.
+static constexpr uint64_t limit_offset_bytes = uint64_t{1} << 60;
+
 struct grape_monitor_t {
     std::shared_ptr<rocksdb::Logger> log;
     std::shared_ptr<ErrorListener> listener;
     std::shared_ptr<PatientFileSystem> files;
     std::unique_ptr<rocksdb::Env> environment;
+    std::shared_ptr<rocksdb::SstFileManager> tables;
 };
 
 grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, const char *reserve_path) {
@@ -147,6 +153,9 @@ grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, co
     monitor->listener = std::make_shared<ErrorListener>();
     monitor->files = std::make_shared<PatientFileSystem>(reserve_path);
     monitor->environment = rocksdb::NewCompositeEnv(monitor->files);
+    monitor->tables.reset(rocksdb::NewSstFileManager(monitor->environment.get(), monitor->log));
+    // Added on both sides of RocksDB's comparison, so that the limit binds compactions only: see below.
+    monitor->tables->SetCompactionBufferSize(limit_offset_bytes);
     return monitor;
 }
 
@@ -154,6 +163,7 @@ void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options) 
     options->rep.info_log = monitor->log;
     options->rep.listeners.push_back(monitor->listener);
     options->rep.env = monitor->environment.get();
+    options->rep.sst_file_manager = monitor->tables;
 }
 
 void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *context), void *context) {
@@ -163,6 +173,12 @@ void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *conte
 void grape_monitor_destroy(grape_monitor_t *monitor) { delete monitor; }
 
 int grape_monitor_has_error(const grape_monitor_t *monitor) { return monitor->listener->has_error() ? 1 : 0; }
+
+void grape_monitor_set_free_bytes(grape_monitor_t *monitor, uint64_t bytes) {
+    monitor->tables->SetMaxAllowedSpaceUsage(monitor->tables->GetTotalSize() + bytes + limit_offset_bytes);
+}
+
+void grape_monitor_stop_waiting(grape_monitor_t *monitor) { monitor->files->stop_waiting(); }
 
 int grape_monitor_is_waiting_for_space(const grape_monitor_t *monitor) { return monitor->files->waiting() > 0 ? 1 : 0; }
 

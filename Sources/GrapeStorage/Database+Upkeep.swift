@@ -3,11 +3,17 @@ import CRocksDBExtras
 
 extension Database {
     /// Writes memtables to table files and waits for it; nil: those of all families.
-    package func flush(_ family: ColumnFamily? = nil) throws(StorageError) {
+    package func flush(_ family: ColumnFamily? = nil) throws(StorageError) { try flush(family, waits: true) }
+
+    /// Does not wait: on a nearly full disk that might take long.
+    func startFlush() throws(StorageError) { try flush(nil, waits: false) }
+
+    private func flush(_ family: ColumnFamily?, waits: Bool) throws(StorageError) {
         try enter()
         defer { leave() }
         let options = rocksdb_flushoptions_create()
         defer { rocksdb_flushoptions_destroy(options) }
+        rocksdb_flushoptions_set_wait(options, waits ? 1 : 0)
         for family in family.map({ [$0] }) ?? ColumnFamily.allCases {
             try StorageError.check(at: .init(path: path, family: family)) {
                 rocksdb_flush_cf(handles.database, options, handles.handle(family), &$0)

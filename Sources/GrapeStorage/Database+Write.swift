@@ -44,6 +44,24 @@ extension Database {
         syncMark?.advance(to: written)
     }
 
+    /// Deletes the keys in [from, to) and, at once, the table files that hold nothing else: for what is dropped as a
+    /// whole (a collection, an old generation, a log's beginning), also on a full disk where no compaction may run.
+    /// A snapshot taken before may miss these rows.
+    package func dropRange(_ family: ColumnFamily, from: [UInt8], to: [UInt8], sync: Bool = false) throws(StorageError)
+    {
+        try deleteRange(family, from: from, to: to, sync: sync)
+        try enter()
+        defer { leave() }
+        try StorageError.check(at: .init(path: path, family: family)) { error in
+            from.withUnsafeBytes { from in
+                to.withUnsafeBytes { to in
+                    grape_delete_files(
+                        handles.database, handles.handle(family), from.chars, from.count, to.chars, to.count, &error)
+                }
+            }
+        }
+    }
+
     /// Deletes the keys in [from, to).
     package func deleteRange(
         _ family: ColumnFamily, from: [UInt8], to: [UInt8], sync: Bool = false
@@ -53,10 +71,18 @@ extension Database {
         try write(batch, sync: sync)
     }
 
-    /// A log write that fails for space stops all writes until the memtables have been written out, so it had better not
-    /// begin. Another process may still take the space meanwhile.
+    /// A write that meets the end of the disk inside RocksDB waits there, and every other write behind it: so it had
+    /// better not begin. It takes its bytes twice, in the log and in a table file, and what the memtables hold needs
+    /// room in table files first. Another process may still take the space meanwhile.
     private func refuseWithoutRoom(for byteCount: Int) throws(StorageError) {
-        guard let free = try? space.freeBytes(), free < UInt64(byteCount) + Self.logSlackBytes else { return }
+        guard let free = try? space.freeBytes() else { return }
+        let needed = 2 * UInt64(byteCount) + Self.logSlackBytes
+        if !isWaitingForSpace {
+            if free >= needed + space.unflushedBytes { return space.noteWrite(UInt64(byteCount)) }
+            // The estimate only grows between checks.
+            space.noteUnflushed(memtableBytes())
+            if free >= needed + space.unflushedBytes { return space.noteWrite(UInt64(byteCount)) }
+        }
         throw noting(.noSpace(.init(path: path), detail: "\(free) bytes are free, the write takes \(byteCount)"))
     }
 

@@ -83,6 +83,7 @@ package final class Database: @unchecked Sendable {
             do throws(StorageError) { try syncLogWhileEntered() } catch { failure = error }
         }
         syncMark?.noteManifest()
+        grape_monitor_stop_waiting(handles.settings.monitor)
         handles.free()
         lease.release()
         return failure

@@ -18,12 +18,6 @@ package enum SpaceState: UInt8, Sendable, Comparable {
 ///
 /// Thread safety: `state` is atomic; everything else is guarded by the lock, which is held over system calls.
 package final class DiskSpace: Sendable {
-    private struct State {
-        var freeAtFailedResume: UInt64?
-        var pauseMilliseconds: UInt64 = 0
-        var resumedAt: UInt64 = 0
-    }
-
     private let site: StorageError.Site
     private let reserveFile: String
     private let reserveBytes: UInt64
@@ -33,7 +27,9 @@ package final class DiskSpace: Sendable {
     let fullBytes: UInt64
     private let isReadOnly: Bool
     private let current = Atomic<UInt8>(SpaceState.ok.rawValue)
-    private let guarded = Mutex(State())
+    private let unflushed = Atomic<UInt64>(0)
+    /// Held while the reserve is made or deleted.
+    private let reserve = Mutex(())
 
     init(path: String, options: StorageOptions) {
         site = StorageError.Site(path: path)
@@ -57,17 +53,24 @@ package final class DiskSpace: Sendable {
         return UInt64(info.f_bavail) * UInt64(info.f_frsize)
     }
 
+    /// What memtables hold, at most: as of the last count, and what was written since.
+    var unflushedBytes: UInt64 { unflushed.load(ordering: .relaxed) }
+
+    func noteUnflushed(_ bytes: UInt64) { unflushed.store(bytes, ordering: .relaxed) }
+
+    func noteWrite(_ bytes: UInt64) { unflushed.add(bytes, ordering: .relaxed) }
+
     func writeFailedForSpace() { current.store(SpaceState.full.rawValue, ordering: .relaxed) }
 
     @discardableResult
     func releaseReserve() -> Bool {
-        guarded.withLock { _ in unlink(reserveFile) == 0 }
+        reserve.withLock { _ in unlink(reserveFile) == 0 }
     }
 
-    /// Decides the state anew from what is free, what memtables still have to write, and whether RocksDB takes writes.
-    func update(free: UInt64, unflushed: UInt64, writesStopped: Bool) -> SpaceState {
+    /// Decides the state anew from what is free, what memtables still have to write, and whether a file waits for space.
+    func update(free: UInt64, unflushed: UInt64, isWaiting: Bool) -> SpaceState {
         let next = Self.next(
-            from: state, free: free, unflushed: unflushed, writesStopped: writesStopped,
+            from: state, free: free, unflushed: unflushed, isWaiting: isWaiting,
             almostFullBytes: almostFullBytes,
             fullBytes: fullBytes)
         if next == .ok { restoreReserve(free: free - min(free, unflushed)) }
@@ -75,40 +78,19 @@ package final class DiskSpace: Sendable {
         return next
     }
 
-    /// 1. Stopped writes are a full disk. 2. So is next to no space. 3. Ok needs a quarter more than almost full did, and
+    /// 1. A file that waits for space means a full disk. 2. So is next to no space. 3. Ok needs a quarter more than almost full did, and
     /// room for the memtables.
     package static func next(
-        from state: SpaceState, free: UInt64, unflushed: UInt64, writesStopped: Bool, almostFullBytes: UInt64,
+        from state: SpaceState, free: UInt64, unflushed: UInt64, isWaiting: Bool, almostFullBytes: UInt64,
         fullBytes: UInt64
     ) -> SpaceState {
-        if writesStopped || free < fullBytes { return .full }
+        if isWaiting || free < fullBytes { return .full }
         let okBytes = state == .ok ? almostFullBytes : almostFullBytes + almostFullBytes / 4
         return free < okBytes + unflushed ? .almostFull : .ok
     }
 
-    /// Whether resuming is worth a try at `now` (milliseconds): it writes the memtables to files, and every try that
-    /// fails leaves RocksDB writing in vain. 1. Enough for all of them, or at least a mebibyte more than last time.
-    /// 2. Tries that follow each other closely, because a compaction soon fills the disk again, are spaced out to 4 s.
-    func mayResume(free: UInt64, memtableBytes: UInt64, now: UInt64) -> Bool {
-        guarded.withLock { state in
-            if now < state.resumedAt + state.pauseMilliseconds { return false }
-            if free >= memtableBytes + fullBytes { return true }
-            guard let before = state.freeAtFailedResume else { return free >= fullBytes }
-            return free >= before + (1 << 20)
-        }
-    }
-
-    func resumeEnded(succeeded: Bool, free: UInt64, now: UInt64) {
-        guarded.withLock { state in
-            let isCalm = now > state.resumedAt + 10_000
-            state.pauseMilliseconds = isCalm ? 250 : min(4000, state.pauseMilliseconds * 2)
-            state.resumedAt = now
-            state.freeAtFailedResume = succeeded ? nil : free
-        }
-    }
-
     private func restoreReserve(free: UInt64) {
-        guarded.withLock { _ in
+        reserve.withLock { _ in
             guard !isReadOnly, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes,
                 Directory.byteCount(reserveFile) == 0
             else { return }

@@ -44,12 +44,7 @@ final class RocksSettings: @unchecked Sendable {
 
     private static func setResources(_ database: OpaquePointer, _ options: StorageOptions, cache: OpaquePointer) {
         let cores = max(1, Int32(clamping: sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        // All families flush together: a log file is then never kept alive by a family that is seldom written, and
-        // resuming after a full disk does not hang (see `grape_resume`). Flushes of one database come one at a time:
-        // RocksDB 7.8 can block when an atomic flush fails while a younger one waits for it.
-        rocksdb_options_set_atomic_flush(database, 1)
-        rocksdb_options_set_max_background_flushes(database, 1)
-        rocksdb_options_set_max_background_compactions(database, min(6, max(1, cores / 2)))
+        rocksdb_options_set_max_background_jobs(database, min(8, max(2, cores / 2 + 1)))
         rocksdb_options_set_max_subcompactions(database, cores >= 8 ? 2 : 1)
         rocksdb_options_set_bytes_per_sync(database, 1 << 20)
         rocksdb_options_set_max_open_files(database, openFilesMax())

@@ -22,7 +22,9 @@ extension StorageError {
     /// 1. the lock file, 2. space, 3. damage (RocksDB words a missing table or log as an I/O error), 4. misuse, 5. the rest.
     package static func classify(_ text: String, at site: Site) -> StorageError {
         if text.has("lock file") || text.has("lock hold by current process") { return .inUse(path: site.path) }
-        if text.has("No space left on device") || text.has("Disk quota exceeded") || text.has("Space limit reached") {
+        if text.has("No space left on device") || text.has("Disk quota exceeded") || text.has("Space limit reached")
+            || text.starts(with: "Compaction too large")
+        {
             return .noSpace(site, detail: text)
         }
         if text.starts(with: "Corruption") || text.has("No such file or directory") || text.has("Missing WAL") {

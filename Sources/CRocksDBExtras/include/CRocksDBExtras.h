@@ -18,13 +18,12 @@ extern "C" {
 //
 // RocksDB's own log writer must not be used: Debian builds RocksDB with assertions, and one of them ends the process
 // when the log is written again after a write to it failed, that is on every full disk. This one drops the line.
-// RocksDB's own recovery is switched off: it waits until as much is free as all memtables together could take, and
-// answers "busy" to `Resume` meanwhile.
+// RocksDB's own recovery is switched off: it would call `Resume`, which may never return.
 typedef struct grape_monitor_t grape_monitor_t;
 
 // Writes the log to `log_path`; at `log_bytes` the file is renamed to `<log_path>.old` and a new one begun.
-// A null path keeps no log. A write to the write-ahead log or the MANIFEST that meets a full disk deletes `reserve_path`
-// and waits (see PatientFileSystem.h).
+// A null path keeps no log. A write that meets a full disk deletes `reserve_path` and waits (see
+// PatientFileSystem.h).
 grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, const char *reserve_path);
 void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options);
 // Calls `changed` on one of RocksDB's threads whenever a flush or a compaction has been entered in the MANIFEST; a null
@@ -34,7 +33,11 @@ void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *conte
 void grape_monitor_destroy(grape_monitor_t *monitor);
 // One atomic load: is there a background error?
 int grape_monitor_has_error(const grape_monitor_t *monitor);
-// Is a write to a log waiting for space?
+// Compactions whose inputs are larger than this do not begin.
+void grape_monitor_set_free_bytes(grape_monitor_t *monitor, uint64_t bytes);
+// Writes that wait for space fail from now on: before a close that must end.
+void grape_monitor_stop_waiting(grape_monitor_t *monitor);
+// Is a write to a file waiting for space?
 int grape_monitor_is_waiting_for_space(const grape_monitor_t *monitor);
 // Copies the error's text, cut to `capacity` with its final zero; returns 0 when there is none.
 int grape_monitor_copy_error(const grape_monitor_t *monitor, char *text, size_t capacity);
@@ -61,19 +64,17 @@ uint64_t grape_options_ticker(const rocksdb_options_t *options, grape_ticker tic
 
 // MARK: Operations
 
-// Reopens writes after a background error whose cause is gone.
-//
-// RocksDB's `Resume` waits for a flush of every family, and can wait for ever: a flush thread that starts after the
-// error was set leaves its request in the queue, yet counts it as taken, and so nothing takes it again. Each further
-// request sets one in motion. So while `Resume` waits and no flush runs, this asks for flushes (with atomic flush, where
-// requests are not merged); a flush that fails ends the wait too.
-void grape_resume(
-    rocksdb_t *database, rocksdb_column_family_handle_t *const *families, size_t family_count, char **error);
+// Reopens writes after a background error whose cause is gone. RocksDB flushes all memtables for that.
+void grape_resume(rocksdb_t *database, char **error);
 // `rocksdb_compact_range_cf` drops its status; this one reports it. Null keys stand for the ends. `bottommost` also
 // rewrites the last level.
 void grape_compact_range(
     rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *from, size_t from_count, const char *to,
     size_t to_count, int bottommost, char **error);
+// Deletes the table files that lie wholly in [from, to), past any snapshot; the C API's form includes `to`.
+void grape_delete_files(
+    rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *from, size_t from_count, const char *to,
+    size_t to_count, char **error);
 // `rocksdb_approximate_sizes_cf` leaves out what is still in memory; this one adds it.
 void grape_approximate_size(
     rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *from, size_t from_count, const char *to,

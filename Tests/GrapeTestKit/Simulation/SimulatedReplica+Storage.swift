@@ -114,6 +114,8 @@ extension SimulatedReplica {
     /// The entries at the head of the queue are applied.
     func applyDone(_ world: inout World) throws(Violation) {
         if crashesHere(&world) { return try crash(&world) }
+        // Commits of this turn were decided under the configuration before these entries.
+        try carryOut(&world)
         let message = applying.removeFirst()
         isApplying = false
         // A snapshot overtook them: state and configuration already stand behind these entries.

@@ -3,15 +3,19 @@ import GrapeRaft
 /// The end of a run: faults stop, a majority comes back, and everything asked must be answered in bounded time.
 extension Simulation {
     /// In ticks of a true clock.
-    private static let ticksMax: UInt64 = 2_000
+    private static let answerTicksMax: UInt64 = 2_000
+    /// A member far behind may get one entry a round trip (one message in flight, one entry in it).
+    private static let catchUpTicksMax: UInt64 = 20_000
 
     func livenessPhase() throws(Violation) {
         plan = nil
         down = minorityToLeaveDown()
         try heal()
         for client in clients.indices { clients[client].finish(after: 4) }
-        let deadline = world.now + Self.ticksMax * 1_000
+        let answerDeadline = world.now + Self.answerTicksMax * 1_000
+        let catchUpDeadline = world.now + Self.catchUpTicksMax * 1_000
         while !isSettled {
+            let deadline = clients.allSatisfy(\.isDone) ? catchUpDeadline : answerDeadline
             if world.now > deadline && isDeadlockedByRemovedVoter {
                 world.coverage.count(.deadlocksByRemovedVoter)
                 break
@@ -106,10 +110,17 @@ extension Simulation {
             return "replica \(replica.id.rawValue) \(replica.life) \(replica.role) term \(replica.term.rawValue) "
                 + "leader \(replica.leader.rawValue) "
                 + "commit \(replica.commit.rawValue) applied \(replica.map.applied.rawValue) "
+                + "applying \(replica.applying.count) unsynced \(replica.disk.unsynced) "
                 + "voters \(conf.voters.map(\.rawValue)) outgoing \(conf.votersOutgoing.map(\.rawValue)) "
                 + "learners \(conf.learners.map(\.rawValue))"
         }
-        return "after \(Self.ticksMax) ticks without faults: \(waiting); " + states.joined(separator: "; ")
+        let progress = newestLeader?.raft.status.progress.map { peer in
+            "\(peer.id.rawValue): \(peer.progress.state) match \(peer.progress.match.rawValue) "
+                + "next \(peer.progress.next.rawValue) pending \(peer.progress.pendingSnapshot.rawValue) "
+                + "paused \(peer.progress.isPaused)"
+        }
+        return "too long without faults: \(waiting) wait; " + states.joined(separator: "; ")
+            + "; the leader of \(progress ?? [])"
     }
 }
 

@@ -103,7 +103,7 @@ package final class Simulation {
             clients[target].receive(reply, events, &history, &world)
         case .faults: try faultStep()
         case .membership: try membershipStep()
-        case .restart: try restart(replicas[target])
+        case .restart: try restart(replicas[target], event.incarnation)
         case .tick, .deliver, .turn, .syncDone, .applyDone: try happen(event, to: replicas[target])
         }
     }
@@ -114,6 +114,7 @@ package final class Simulation {
             later.time = replica.clock.pausedUntil
             return world.queue.push(later)
         }
+        let wasRunning = replica.life == .running
         switch event.kind {
         case .tick:
             if replica.life == .dropped { return }
@@ -129,7 +130,7 @@ package final class Simulation {
             try finish(event.kind, replica)
         default: preconditionFailure("\(event.kind) is no event of a replica")
         }
-        if replica.life == .crashed { scheduleRestart(replica) }
+        if replica.life == .crashed && wasRunning { scheduleRestart(replica) }
     }
 
     private func finish(_ kind: Event.Kind, _ replica: SimulatedReplica) throws(Violation) {
@@ -155,8 +156,8 @@ package final class Simulation {
                 incarnation: replica.incarnation))
     }
 
-    private func restart(_ replica: SimulatedReplica) throws(Violation) {
-        if replica.life == .crashed && !staysDown(replica) { try replica.restart(&world) }
+    private func restart(_ replica: SimulatedReplica, _ incarnation: UInt32) throws(Violation) {
+        if replica.life == .crashed && replica.incarnation == incarnation && !staysDown(replica) { try replica.restart(&world) }
     }
 
     /// In the liveness phase a minority stays down.

@@ -36,7 +36,7 @@ extension PreparedSearch {
         scoreWalked(limit: limit, into: &heap)
         let walked = heap.sorted()
         let fromTail = firstMatching(of: &waiting, limit: limit, judge: &judge)
-        let merged = Self.mergeDistinct(walked, fromTail)
+        let merged = CollectionIndex.mergeDistinct(walked, fromTail)
         // Fewer than asked for: either few match, or the walk did not reach them.
         guard merged.count >= limit else { return nil }
         return hits(merged, limit: limit)
@@ -158,21 +158,20 @@ extension PreparedSearch {
         }
         scoreVisible(count, into: &heap, scorer: full)
     }
+}
 
-    /// Two sorted lists in one, equal entries once.
-    static func mergeDistinct(_ first: [UInt64], _ second: [UInt64]) -> [UInt64] {
+extension CollectionIndex {
+    /// What the walk and the tail have, both sorted, in one list, equal entries once. A point may come from both, and
+    /// twice from the tail: one that is put back stands in its new slot before it leaves the old.
+    package static func mergeDistinct(_ walked: [UInt64], _ waiting: [UInt64]) -> [UInt64] {
         var merged: [UInt64] = []
-        merged.reserveCapacity(first.count + second.count)
-        var next = 0
-        for entry in first {
-            while next < second.count, second[next] < entry {
-                merged.append(second[next])
-                next += 1
-            }
-            if next < second.count, second[next] == entry { next += 1 }
-            merged.append(entry)
+        merged.reserveCapacity(walked.count + waiting.count)
+        var (left, right) = (walked[...], waiting[...])
+        while !left.isEmpty || !right.isEmpty {
+            let entry = min(left.first ?? .max, right.first ?? .max)
+            if left.first == entry { left.removeFirst() } else { right.removeFirst() }
+            if merged.last != entry { merged.append(entry) }
         }
-        merged.append(contentsOf: second[next...])
         return merged
     }
 }

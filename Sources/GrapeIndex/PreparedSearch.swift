@@ -45,7 +45,7 @@ struct PreparedSearch {
         guard width < max(live / 32, 16) || width <= 128 else { return nil }
         let segments = index.tail.snapshot()
         guard index.graph.entry != nil else {
-            return index.tail.count == 0 && segments.isEmpty ? [] : tailCandidates(segments, width: width, scorer: full)
+            return CollectionIndex.mergeDistinct([], tailCandidates(segments, width: width, scorer: full))
         }
         // The tail is read before the graph: what leaves it meanwhile is found in the graph.
         let waiting = tailCandidates(segments, width: width, scorer: coarse)
@@ -82,7 +82,7 @@ struct PreparedSearch {
             walked.append(
                 CandidateHeap.entry(distance: beam.distance(at: position), ordinal: beam.ordinal(at: position)))
         }
-        return waiting.isEmpty ? walked : Self.mergeDistinct(walked, waiting)
+        return waiting.isEmpty ? walked : CollectionIndex.mergeDistinct(walked, waiting)
     }
 
     /// Scores the visible ones of the first `count` ordinals of the batch.

@@ -44,7 +44,8 @@ extension Database {
     private static func isEmpty(_ path: String, _ options: StorageOptions) throws(StorageError) -> Bool {
         let names = try Directory.names(path)
         if names.contains("CURRENT") { return false }
-        if let orphan = names.first(where: { $0.hasSuffix(".sst") || $0.hasPrefix("MANIFEST-") }) {
+        // A creation that was cut short leaves a first MANIFEST and nothing that was ever acknowledged.
+        if let orphan = names.first(where: { $0.hasSuffix(".sst") || $0 == "synced" }) {
             let detail = "the file CURRENT is missing, yet there is \(orphan)"
             throw .corruption(.init(path: path), file: "CURRENT", detail: detail)
         }

@@ -98,6 +98,15 @@ import Testing
         }
     }
 
+    @Test func `a creation that was cut short is begun again`() throws {
+        let scratch = Scratch()
+        try FileManager.default.createDirectory(atPath: scratch.path, withIntermediateDirectories: true)
+        try scratch.write([1, 2, 3], to: "MANIFEST-000001")
+        let database = try Database.open(path: scratch.path, options: smallOptions())
+        try write(database, 1)
+        #expect(try database.get(.state, key(1)) == [1])
+    }
+
     @Test func `a directory that is none of ours is refused`() throws {
         let scratch = Scratch()
         var options = smallOptions()

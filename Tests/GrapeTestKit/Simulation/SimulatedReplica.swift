@@ -7,8 +7,8 @@ import GrapeRaft
 /// Thread safety: none needed, one run lives on one thread.
 ///
 /// Invariants:
-/// 1. Every `Ready` is carried out before the durable image changes, and at once after a snapshot was stepped: its image
-///    is that of the index it names.
+/// 1. Every `Ready` is carried out before the durable image changes, and at once after a snapshot was stepped: its
+/// image is that of the index it names.
 /// 2. A crash keeps `disk` and `incoming` (files) and nothing else.
 /// 3. `map.applied` never falls while the replica runs; after a restart it is the durable one.
 final class SimulatedReplica {

@@ -157,7 +157,9 @@ package final class Simulation {
     }
 
     private func restart(_ replica: SimulatedReplica, _ incarnation: UInt32) throws(Violation) {
-        if replica.life == .crashed && replica.incarnation == incarnation && !staysDown(replica) { try replica.restart(&world) }
+        if replica.life == .crashed && replica.incarnation == incarnation && !staysDown(replica) {
+            try replica.restart(&world)
+        }
     }
 
     /// In the liveness phase a minority stays down.

@@ -26,6 +26,7 @@ extension Database {
                 return rocksdb_get_latest_sequence_number(opened.database)
             }
         }
+        if !options.readOnly { try checkRoom(path) }
         let handles = try openHandles(settings, readOnly: options.readOnly, at: site)
         let mark = options.readOnly ? nil : try SyncMark(path: path)
         let database = Database(path: path, options: options, handles: handles, syncMark: mark, lease: lease)
@@ -53,6 +54,17 @@ extension Database {
             throw .notADatabase(path: path, detail: "it holds no database")
         }
         return true
+    }
+
+    /// Opening writes what the logs hold to table files, and would wait where that does not fit. The reserve counts: it
+    /// is given up for this.
+    private static func checkRoom(_ path: String) throws(StorageError) {
+        let free = try DiskSpace.freeBytes(path) + Directory.byteCount(DiskSpace.reservePath(path))
+        let logs = try Directory.logNumbers(path)
+            .reduce(UInt64(0)) { $0 + Directory.byteCount(path + "/" + Directory.logName($1)) }
+        let needed = logs + (1 << 20)
+        guard free < needed else { return }
+        throw .noSpace(.init(path: path), detail: "opening takes up to \(needed) bytes, \(free) are free")
     }
 
     private static func checkFamilies(_ settings: RocksSettings, at site: StorageError.Site) throws(StorageError) {

@@ -58,10 +58,9 @@ extension Database {
         space.noteUnflushed(unflushed)
         let taken = unflushed + space.fullBytes
         grape_monitor_set_free_bytes(handles.settings.monitor, free - min(free, taken))
-        let before = spaceState
-        let after = space.update(free: free, unflushed: unflushed, isWaiting: isWaitingForSpace)
-        // Once, on the way down: the logs that the memtables hold go, and what is free is told without them.
-        if before == .ok && after == .almostFull && unflushed >= space.fullBytes { try? startFlush() }
-        return after
+        let state = space.update(free: free, unflushed: unflushed, isWaiting: isWaitingForSpace)
+        // Memtables go to files where these have room: then their logs go, and what is free is told without them.
+        if state == .almostFull && unflushed >= space.fullBytes && free >= taken { try? startFlush() }
+        return state
     }
 }

@@ -22,7 +22,7 @@ extension Database {
             throw noting(error)
         }
         // Its own last number is at least this, and a sync covers all that was written before it.
-        if sync { syncMark?.advance(to: before + UInt64(batch.count)) }
+        if sync && self.options.syncWrites { syncMark?.advance(to: before + UInt64(batch.count)) }
     }
 
     /// Brings every earlier write to the disk. Writers are not held up while it waits.
@@ -41,7 +41,7 @@ extension Database {
         } catch {
             throw noting(error)
         }
-        syncMark?.advance(to: written)
+        if options.syncWrites { syncMark?.advance(to: written) }
     }
 
     /// Deletes the keys in [from, to) and, at once, the table files that hold nothing else: for what is dropped as a

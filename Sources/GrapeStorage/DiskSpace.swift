@@ -47,9 +47,11 @@ package final class DiskSpace: Sendable {
     var state: SpaceState { SpaceState(rawValue: current.load(ordering: .relaxed)) ?? .full }
 
     /// Bytes that this process may still write.
-    func freeBytes() throws(StorageError) -> UInt64 {
+    func freeBytes() throws(StorageError) -> UInt64 { try Self.freeBytes(site.path) }
+
+    static func freeBytes(_ path: String) throws(StorageError) -> UInt64 {
         var info = statvfs()
-        guard statvfs(site.path, &info) == 0 else { throw .system("statvfs", at: site) }
+        guard statvfs(path, &info) == 0 else { throw .system("statvfs", at: .init(path: path)) }
         return UInt64(info.f_bavail) * UInt64(info.f_frsize)
     }
 

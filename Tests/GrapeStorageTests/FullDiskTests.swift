@@ -148,6 +148,25 @@ private struct Ledger {
         try ledger.check(database, "after the deletes")
     }
 
+    @Test func `opening on a full disk says so instead of waiting`() throws {
+        guard let disk = SmallDisk(mebibytes: 48) else {
+            print("skipped: this process may not mount a tmpfs")
+            return
+        }
+        let path = disk.path + "/store"
+        var database = try Database.open(path: path, options: smallOptions())
+        var generator = SeededGenerator(seed: 25)
+        var ledger = Ledger()
+        #expect(try ledger.turn(database, sync: true, &generator) == nil)
+        try database.close()
+        disk.fill("filler", mebibytes: 48)
+        let error = storageError { () throws(StorageError) in try Database.open(path: path, options: smallOptions()) }
+        #expect(error?.isNoSpace == true)
+        disk.remove("filler")
+        database = try Database.open(path: path, options: smallOptions())
+        try ledger.check(database, "after a refused open")
+    }
+
     /// Past every warning; should a write wait for space in spite of the checks, the rescue lets it go on.
     @Test func `writes past every warning are refused and do no harm`() throws {
         guard let disk = SmallDisk(mebibytes: 64) else {

@@ -105,10 +105,11 @@ let package = Package(
         .testTarget(name: "GrapeModelTests", dependencies: ["GrapeModel", "GrapeTestKit"], swiftSettings: base),
         .testTarget(
             name: "GrapeStorageTests",
-            dependencies: ["GrapeStorage", "GrapeTestKit", "StorageCrasher", "CRocksDB", "CHash"],
+            dependencies: ["GrapeStorage", "GrapeModel", "GrapeTestKit", "StorageCrasher", "CRocksDB", "CHash"],
             swiftSettings: base),
         .executableTarget(
-            name: "StorageCrasher", dependencies: ["GrapeStorage"], path: "Tests/StorageCrasher", swiftSettings: base),
+            name: "StorageCrasher", dependencies: ["GrapeStorage", "GrapeModel"], path: "Tests/StorageCrasher",
+            swiftSettings: base),
         .testTarget(
             name: "GrapeIndexTests", dependencies: ["GrapeIndex", "GrapeModel", "CVectorKernels"],
             swiftSettings: base),

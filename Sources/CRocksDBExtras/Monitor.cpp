@@ -131,8 +131,8 @@ private:
 
 }  // namespace
 
-/// Far above any disk. RocksDB refuses a compaction when tables + inputs + buffer exceed the limit, but fails every flush
-/// when tables alone do; with this much in buffer and limit only the former can happen.
+/// Far above any disk. RocksDB refuses a compaction when tables + inputs + buffer exceed the limit, but fails every
+/// flush when tables alone do; with this much in buffer and limit only the former can happen.
 static constexpr uint64_t limit_offset_bytes = uint64_t{1} << 60;
 
 struct grape_monitor_t {

@@ -1,3 +1,4 @@
+import GrapeModel
 import CRocksDB
 import CRocksDBExtras
 import Glibc
@@ -143,7 +144,7 @@ extension Database {
     /// Flushed too, so that a directory with rows always has a table file: a lost log then cannot look like a new start.
     private func writeFormat() throws(StorageError) {
         var record: [UInt8] = []
-        record.append(littleEndian: Self.formatVersion)
+        record.appendLittleEndian(Self.formatVersion)
         var batch = try makeBatch()
         batch.put(.state, key: Self.formatKey, value: record)
         try write(batch, sync: true)

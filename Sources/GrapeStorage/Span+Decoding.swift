@@ -51,14 +51,6 @@ extension Span where Element == UInt8 {
 }
 
 extension [UInt8] {
-    package mutating func append(littleEndian value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
-    }
-
-    package mutating func append(bigEndian value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
-    }
-
     /// 32-bit little-endian floats.
     package mutating func append(floats: [Float]) {
         floats.withUnsafeBytes { append(contentsOf: $0) }

@@ -1,3 +1,4 @@
+import GrapeModel
 import CRocksDBExtras
 import Glibc
 import Synchronization
@@ -71,10 +72,10 @@ final class SyncMark: Sendable {
     /// A failure to note is no failure of the sync: the mark stays behind.
     private func write(_ first: UInt64, _ second: UInt64, _ pair: Pair, _ state: inout State) {
         var bytes: [UInt8] = []
-        bytes.append(littleEndian: first)
-        bytes.append(littleEndian: second)
-        bytes.append(littleEndian: CRC32C.checksum(bytes))
-        bytes.append(littleEndian: UInt32(0))
+        bytes.appendLittleEndian(first)
+        bytes.appendLittleEndian(second)
+        bytes.appendLittleEndian(CRC32C.checksum(bytes))
+        bytes.appendLittleEndian(UInt32(0))
         let slot = pair.rawValue + state.nextSlots[pair.rawValue]
         if pwrite(descriptor, bytes, bytes.count, slot * Self.slotBytes) == bytes.count {
             state.nextSlots[pair.rawValue] ^= 1

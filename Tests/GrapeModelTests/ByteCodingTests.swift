@@ -1,4 +1,5 @@
 import GrapeModel
+import GrapeTestKit
 import Testing
 
 @Suite struct ByteCodingTests {
@@ -28,7 +29,7 @@ import Testing
 
     @Test("Big-endian bytes are in the order of the numbers")
     func order() {
-        var generator = SeededGenerator(seed: 2)
+        var generator = SplitMix64(seed: 2)
         for _ in 0..<2_000 {
             let pair = (0..<2).map { _ in
                 UInt64.random(in: 0...(.max >> UInt64.random(in: 0..<60, using: &generator)), using: &generator)

@@ -1,13 +1,14 @@
 import GrapeModel
+import GrapeTestKit
 import Testing
 
 /// Random filters and payloads over so few keys and values that about half of them match.
 private struct FilterMaker {
-    var generator: SeededGenerator
+    var generator: SplitMix64
     private let keys = ["a", "b", "c", "lon"]
     private let texts = ["", "x", "xy", "é", "2024-05-01", "2024-05-01T12:00:00+02:00", "2024-05-01 10:00:00"]
 
-    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+    init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
     mutating func pick<Value>(_ values: [Value]) -> Value {
         values[Int.random(in: 0..<values.count, using: &generator)]

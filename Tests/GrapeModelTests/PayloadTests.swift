@@ -1,4 +1,5 @@
 import GrapeModel
+import GrapeTestKit
 import Testing
 
 @Suite struct PayloadTests {
@@ -40,7 +41,7 @@ import Testing
 
     @Test("A payload made of a value is the same as one made of its text, and shows the value again")
     func values() throws {
-        var generator = SeededGenerator(seed: 5)
+        var generator = SplitMix64(seed: 5)
         for _ in 0..<1_000 {
             let object = JSONObject([
                 ("a", .random(depth: 3, using: &generator)), ("b", .random(depth: 3, using: &generator)),

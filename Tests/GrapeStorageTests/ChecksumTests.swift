@@ -1,5 +1,7 @@
+import GrapeModel
 import CHash
 import GrapeStorage
+import GrapeTestKit
 import Testing
 
 @Suite struct ChecksumTests {
@@ -13,7 +15,7 @@ import Testing
     }
 
     @Test func `the instruction and the table agree on every length and split`() {
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         for round in 0..<3000 {
             let bytes = generator.bytes(Int.random(in: 0..<(round % 10 == 0 ? 9000 : 300), using: &generator))
             let whole = grape_crc32c_table(0, bytes, bytes.count)
@@ -36,9 +38,9 @@ import Testing
 
     @Test func `rows decode without pointers at any alignment`() {
         var bytes: [UInt8] = [7]
-        bytes.append(littleEndian: UInt16(0x0102))
-        bytes.append(bigEndian: UInt32(0x0304_0506))
-        bytes.append(littleEndian: UInt64.max - 1)
+        bytes.appendLittleEndian(UInt16(0x0102))
+        bytes.appendBigEndian(UInt32(0x0304_0506))
+        bytes.appendLittleEndian(UInt64.max - 1)
         bytes.append(floats: [1.5, -2, .infinity])
         bytes.append(contentsOf: "é".utf8)
         let span = bytes.span

@@ -1,5 +1,6 @@
 import Foundation
 import GrapeStorage
+import GrapeTestKit
 import Testing
 
 /// Kills a writing process at random moments, again and again over one directory.
@@ -10,7 +11,7 @@ import Testing
         let crasher = try #require(Self.crasher(), "the executable StorageCrasher was not built")
         let scratch = Scratch("crash")
         let seed = UInt64.random(in: 0...UInt64.max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         var highest = -1
         var acknowledgedInAll = 0
         for round in 0..<Self.rounds {

@@ -1,5 +1,6 @@
 import CRocksDB
 import GrapeStorage
+import GrapeTestKit
 import Testing
 
 /// What each kind of damage to a closed store leads to: an open that names a file, reads that report corruption, or
@@ -16,7 +17,7 @@ import Testing
     /// Rows 0..<400 in table files, 400..<600 in the log only.
     private func makeStore() throws -> Scratch {
         let scratch = Scratch("damage")
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(seed: 11)
         let database = try Database.open(path: scratch.path, options: smallOptions())
         for start in stride(from: 0, to: Self.rowCount, by: 50) {
             var batch = try database.makeBatch()
@@ -35,7 +36,7 @@ import Testing
     }
 
     /// Begins with the number, so that a value under another key shows.
-    private static func value(_ number: Int, _ generator: inout SeededGenerator) -> [UInt8] {
+    private static func value(_ number: Int, _ generator: inout SplitMix64) -> [UInt8] {
         key(number) + generator.bytes(300)
     }
 
@@ -78,7 +79,7 @@ import Testing
 
     @Test func `flipped bytes anywhere are found or harmless, never a wrong value`() throws {
         let store = try makeStore()
-        var generator = SeededGenerator(seed: 12)
+        var generator = SplitMix64(seed: 12)
         var found = 0
         var rounds = 0
         let files = store.names.filter { $0.hasSuffix(".sst") || $0.hasSuffix(".log") || $0.hasPrefix("MANIFEST") }
@@ -108,7 +109,7 @@ import Testing
 
     @Test func `a truncated file is named`() throws {
         let store = try makeStore()
-        var generator = SeededGenerator(seed: 13)
+        var generator = SplitMix64(seed: 13)
         for file in store.names where file.hasSuffix(".sst") || file.hasSuffix(".log") || file.hasPrefix("MANIFEST") {
             let original = try store.bytes(file)
             let used = (original.lastIndex { $0 != 0 } ?? 0) + 1
@@ -160,7 +161,7 @@ import Testing
         try database.close()
         let bytes = try image.bytes(log)
         let used = (bytes.lastIndex { $0 != 0 } ?? 0) + 1
-        var generator = SeededGenerator(seed: 14)
+        var generator = SplitMix64(seed: 14)
         for _ in 0..<20 {
             let cut = Int.random(in: (synced + 1)..<used, using: &generator)
             let torn = try image.copy("torn")

@@ -1,4 +1,5 @@
 import GrapeStorage
+import GrapeTestKit
 import Testing
 
 @Suite struct DatabaseTests {
@@ -60,7 +61,7 @@ import Testing
     @Test func `a cursor agrees with a sorted dictionary under random changes`() throws {
         let scratch = Scratch()
         let database = try Database.open(path: scratch.path, options: smallOptions())
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         var model: [Int: [UInt8]] = [:]
         for round in 0..<40 {
             var batch = try database.makeBatch()
@@ -87,7 +88,7 @@ import Testing
         }
     }
 
-    private func compare(_ database: Database, _ model: [Int: [UInt8]], _ generator: inout SeededGenerator) throws {
+    private func compare(_ database: Database, _ model: [Int: [UInt8]], _ generator: inout SplitMix64) throws {
         let from = Int.random(in: 0..<1000, using: &generator)
         let to = from + Int.random(in: 1..<500, using: &generator)
         let expected = model.keys.filter { $0 >= from && $0 < to }.sorted()
@@ -134,7 +135,7 @@ import Testing
     @Test func `sizes, statistics and checks answer`() throws {
         let scratch = Scratch()
         let database = try Database.open(path: scratch.path, options: smallOptions())
-        var generator = SeededGenerator(seed: 3)
+        var generator = SplitMix64(seed: 3)
         try put(database, .vectors, Dictionary(uniqueKeysWithValues: (0..<400).map { ($0, generator.bytes(1500)) }))
         #expect(try database.approximateSize(.vectors, from: key(0), to: key(400)) > 100_000)
         try database.flush()

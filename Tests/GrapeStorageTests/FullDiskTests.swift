@@ -1,5 +1,6 @@
 import Foundation
 import GrapeStorage
+import GrapeTestKit
 import Synchronization
 import Testing
 
@@ -40,7 +41,7 @@ private struct Ledger {
     var next = 0
 
     /// One batch of ten rows, made durable in one of the two ways; returns the error.
-    mutating func turn(_ database: Database, sync: Bool, _ generator: inout SeededGenerator) throws -> StorageError? {
+    mutating func turn(_ database: Database, sync: Bool, _ generator: inout SplitMix64) throws -> StorageError? {
         let numbers = next..<(next + 10)
         next += 10
         do throws(StorageError) {
@@ -78,7 +79,7 @@ private struct Ledger {
         let path = disk.path + "/store"
         let database = try Database.open(path: path, options: options)
         database.startSpaceWatch(everyMilliseconds: 20)
-        var generator = SeededGenerator(seed: 21)
+        var generator = SplitMix64(seed: 21)
         var ledger = Ledger()
         let failures = try (0..<200).compactMap { _ in try ledger.turn(database, sync: sync, &generator) }
         #expect(failures.isEmpty)
@@ -107,7 +108,7 @@ private struct Ledger {
 
     /// Fifty turns in a row succeed, within seconds: right after a recovery a compaction may fill the disk once more.
     private func writesHold(
-        _ database: Database, _ ledger: inout Ledger, sync: Bool, _ generator: inout SeededGenerator
+        _ database: Database, _ ledger: inout Ledger, sync: Bool, _ generator: inout SplitMix64
     ) throws -> Bool {
         var inARow = 0
         for _ in 0..<400 where inARow < 50 {
@@ -133,7 +134,7 @@ private struct Ledger {
         options.almostFullBytes = 16 << 20
         let database = try Database.open(path: disk.path + "/store", options: options)
         #expect(FileManager.default.fileExists(atPath: disk.path + "/store/reserve"))
-        var generator = SeededGenerator(seed: 22)
+        var generator = SplitMix64(seed: 22)
         var ledger = Ledger()
         for _ in 0..<20_000 where database.checkSpace() == .ok {
             #expect(try ledger.turn(database, sync: true, &generator) == nil)
@@ -155,7 +156,7 @@ private struct Ledger {
         }
         let path = disk.path + "/store"
         var database = try Database.open(path: path, options: smallOptions())
-        var generator = SeededGenerator(seed: 25)
+        var generator = SplitMix64(seed: 25)
         var ledger = Ledger()
         #expect(try ledger.turn(database, sync: true, &generator) == nil)
         try database.close()
@@ -184,7 +185,7 @@ private struct Ledger {
             for _ in 0..<150 where !isOver.load(ordering: .relaxed) { usleep(20_000) }
             unlink(path + "/filler")
         }
-        var generator = SeededGenerator(seed: 23)
+        var generator = SplitMix64(seed: 23)
         var ledger = Ledger()
         for _ in 0..<20_000 where ledger.refused.count < 300 {
             if let error = try ledger.turn(database, sync: true, &generator) { #expect(error.isNoSpace, "\(error)") }
@@ -223,7 +224,7 @@ private struct Ledger {
             }
             group.leave()
         }
-        var generator = SeededGenerator(seed: 24)
+        var generator = SplitMix64(seed: 24)
         var ledger = Ledger()
         let start = ContinuousClock.now
         while start.duration(to: .now) < .seconds(3) {

@@ -1,3 +1,4 @@
+import GrapeModel
 import Foundation
 import GrapeStorage
 import Testing
@@ -86,7 +87,7 @@ import Testing
         let scratch = Scratch()
         let database = try Database.open(path: scratch.path, options: smallOptions())
         var record: [UInt8] = []
-        record.append(littleEndian: UInt32(99))
+        record.appendLittleEndian(UInt32(99))
         var batch = try database.makeBatch()
         batch.put(.state, key: [0xFF] + Array("format".utf8), value: record)
         try database.write(batch, sync: true)

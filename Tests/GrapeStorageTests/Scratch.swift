@@ -1,5 +1,7 @@
+import GrapeModel
 import Foundation
 import GrapeStorage
+import GrapeTestKit
 
 /// A directory that goes away with its owner.
 final class Scratch: Sendable {
@@ -34,20 +36,7 @@ final class Scratch: Sendable {
     func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: file(name)) }
 }
 
-/// A small seeded generator, so that a failure can be repeated (SplitMix64, Steele, Lea and Flood 2014).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SplitMix64 {
     mutating func bytes(_ count: Int) -> [UInt8] {
         (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &self) }
     }
@@ -56,7 +45,7 @@ struct SeededGenerator: RandomNumberGenerator {
 /// Keys in number order.
 func key(_ number: Int) -> [UInt8] {
     var bytes: [UInt8] = []
-    bytes.append(bigEndian: UInt64(number))
+    bytes.appendBigEndian(UInt64(number))
     return bytes
 }
 

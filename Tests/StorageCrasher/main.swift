@@ -1,3 +1,4 @@
+import GrapeModel
 import Glibc
 import GrapeStorage
 
@@ -18,7 +19,7 @@ func rowBytes(_ number: Int) -> [UInt8] {
 
 func key(_ number: Int) -> [UInt8] {
     var bytes: [UInt8] = []
-    bytes.append(bigEndian: UInt64(number))
+    bytes.appendBigEndian(UInt64(number))
     return bytes
 }
 

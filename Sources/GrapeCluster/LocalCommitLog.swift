@@ -154,17 +154,26 @@ package final class LocalCommitLog: CommitLog {
         var (entries, positions) = place(calls)
         var batch = try database.makeBatch()
         for entry in entries { LogStore.append(entry, to: &batch) }
-        for (group, durable) in positions.durable {
-            let dropped = positions.dropped[group] ?? LogIndex(0)
-            guard durable.rawValue - dropped.rawValue >= Self.dropStep else { continue }
-            LogStore.dropEntries(of: group, through: durable, from: &batch)
-            positions.dropped[group] = durable
-        }
         try database.write(batch)
         try syncWaitingForSpace()
         for (group, index) in applied { positions.durable[group] = index }
+        try dropEntries(&positions)
         self.positions.withLock { $0 = positions }
         return entries
+    }
+
+    /// Entries whose work is durable are not needed by a node that is alone. What fails for space is left for later.
+    private func dropEntries(_ positions: inout Positions) throws(StorageError) {
+        for (group, durable) in positions.durable {
+            let dropped = positions.dropped[group] ?? LogIndex(0)
+            guard durable.rawValue - dropped.rawValue >= Self.dropStep else { continue }
+            do {
+                try store.dropEntries(of: group, through: durable)
+                positions.dropped[group] = durable
+            } catch {
+                guard error.isWriteStop else { throw error }
+            }
+        }
     }
 
     /// Entries that are written but not synced can't be taken back, so a full disk makes their callers wait.

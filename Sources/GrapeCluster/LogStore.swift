@@ -29,9 +29,9 @@ struct LogStore: Sendable {
         unsafe batch.put(.log, key: key.span.bytes, header: header.span.bytes, body: entry.bytes.span.bytes)
     }
 
-    /// Drops the entries up to and with `last`.
-    static func dropEntries(of group: LogGroup, through last: LogIndex, from batch: inout WriteBatch) {
-        batch.deleteRange(.log, from: key(group, LogIndex(0)), to: key(group, last.next))
+    /// Drops the entries up to and with `last`, and the files that hold nothing else.
+    func dropEntries(of group: LogGroup, through last: LogIndex) throws(StorageError) {
+        try database.dropRange(.log, from: Self.key(group, LogIndex(0)), to: Self.key(group, last.next))
     }
 
     /// Index of the group's last entry; nil where the log holds none.

@@ -61,11 +61,19 @@ package final class Engine: Sendable {
             var turn = try ApplyTurn.begin(database, groups: state.groups, catalog: state.catalog)
             for entry in entries { outcomes.append(try turn.apply(entry)) }
             try turn.finish()
+            for prefix in turn.emptied { dropFiles(of: prefix) }
             state.groups = turn.groups
             state.catalog = turn.catalog
             try serve(turn.catalog, groups: turn.groups)
             try publish(turn.indexChanges)
             return outcomes
+        }
+    }
+
+    /// Gives the disk space of deleted rows back without waiting for a compaction; they are gone already.
+    private func dropFiles(of prefix: RowKeyPrefix) {
+        for family in [ColumnFamily.vectors, .payloads] {
+            try? database.dropRange(family, from: prefix.lowerBound, to: prefix.upperBound)
         }
     }
 

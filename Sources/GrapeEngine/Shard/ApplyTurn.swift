@@ -7,6 +7,8 @@ struct ApplyTurn: ~Copyable {
     let database: Database
     private(set) var batch: WriteBatch
     private(set) var indexChanges: [IndexChange] = []
+    /// Rows that are gone as a whole: once the batch is written, their files can go.
+    private(set) var emptied: [RowKeyPrefix] = []
     var groups: [LogGroup: GroupState]
     var catalog: CatalogState
     private var digests: [RowKeyPrefix: RowDigest] = [:]
@@ -91,6 +93,7 @@ struct ApplyTurn: ~Copyable {
         batch.deleteRange(.vectors, from: prefix.lowerBound, to: prefix.upperBound)
         batch.deleteRange(.payloads, from: prefix.lowerBound, to: prefix.upperBound)
         digests[prefix] = RowDigest()
+        emptied.append(prefix)
         hashes = hashes.filter { !$0.key.starts(with: prefix.lowerBound) }
     }
 

@@ -75,6 +75,12 @@ package final class Node: Sendable {
         startTicking()
     }
 
+    /// A node that nobody closed gives its directory free all the same; only its last checkpoint is missing.
+    deinit {
+        ticking.withLock { $0?.cancel() }
+        engine.builder.abandon()
+    }
+
     /// Finishes the writes that are under way, writes the index checkpoint and closes the store.
     package func close() async {
         health.withLock {

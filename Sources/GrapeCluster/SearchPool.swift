@@ -13,6 +13,8 @@ final class SearchPool: Sendable {
         pool.start()
     }
 
+    deinit { pool.shutdownGracefully { _ in } }
+
     func run<Result: Sendable>(
         _ body: @escaping @Sendable () throws(GrapeError) -> Result
     ) async throws(GrapeError) -> Result {

@@ -28,6 +28,21 @@ import Testing
         await again.close()
     }
 
+    @Test func `A database that nobody closed keeps its points and gives its directory free`() async throws {
+        let directory = try TemporaryDirectory()
+        var db: Grape? = try await Grape.open(at: directory.path)
+        try await db?.upsert(id: "a", vector: [1, 2])
+        db = nil
+        let deadline = ContinuousClock.now + .seconds(10)
+        var again: Grape?
+        while again == nil, ContinuousClock.now < deadline {
+            again = try? await Grape.open(at: directory.path)
+            if again == nil { try await Task.sleep(for: .milliseconds(20)) }
+        }
+        #expect(try await again?.get(id: "a")?.vector == [1, 2])
+        await again?.close()
+    }
+
     @Test func `An empty database finds nothing and counts nothing`() async throws {
         let directory = try TemporaryDirectory()
         let db = try await Grape.open(at: directory.path)

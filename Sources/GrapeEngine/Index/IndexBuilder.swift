@@ -50,6 +50,12 @@ package final class IndexBuilder: Sendable {
         wake()
     }
 
+    /// Lets go of the engine, which else would keep itself alive through its workers. Nothing is written.
+    package func abandon() {
+        state.withLock { $0.engine = nil }
+        pool.shutdownGracefully { _ in }
+    }
+
     /// Ends the workers, then writes what checkpoints still lack.
     package func stop() throws(StorageError) {
         guard

@@ -21,9 +21,11 @@ demo: ## build, start a node with a few thousand real embeddings, search it
 stop-demo: ## stop the demo's node
 	@scripts/stop_demo.sh
 
-# At most four tests at a time: those with servers of their own need a part of the machine each.
+# Built apart: `swift test` alone compiles all modules once more, with other flags. At most four tests at a time: those
+# with servers of their own need a part of the machine each.
 test: setup ## pass the tests
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test $(SWIFT_FLAGS)
+	swift build $(SWIFT_FLAGS) --build-tests
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test $(SWIFT_FLAGS) --skip-build
 
 check: setup lint imports test ## format, lint, imports, build without warnings, test
 

@@ -3,7 +3,7 @@
 #
 #   GRAPE_BENCH_DATA   directory with base.f16.npy, payload.jsonl.gz, queries.f16.npy, truth_all.npy
 #                      (../shared/data/wordnet if it is there, else the sample)
-#   GRAPE_BENCH_PORT   REST port of the server that is measured (6533; gRPC and metrics take any free port)
+#   GRAPE_BENCH_PORT   REST port of the server that is measured (6533; metrics take the one behind it)
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/demo_server.sh
@@ -39,7 +39,7 @@ port=${GRAPE_BENCH_PORT:-6533}
 url=http://127.0.0.1:$port
 start() {
     "$bin/grape-vector-db-server" --server.data-dir "$home/db" --server.bind-address 127.0.0.1 \
-        --server.rest-port "$port" --server.grpc-port 0 --monitoring.prometheus-port 0 \
+        --server.rest-port "$port" --server.grpc-port 0 --monitoring.prometheus-port "$((port + 1))" \
         >>"$home/server.log" 2>&1 </dev/null &
     server=$!
     wait_until_healthy "$url" "$server" "$home/server.log"
@@ -52,6 +52,8 @@ count() { curl -fs "$url/stats" | python3 -c 'import json, sys; print(json.load(
 echo
 echo "== load over REST, every batch synced"
 "$bin/grape-bench" load --endpoint "$url" --base "$data/base.f16.npy" --payload "$data/payload.jsonl.gz" --batch 100
+curl -fs "http://127.0.0.1:$((port + 1))/metrics" | awk -v points="$(count points)" \
+    '$1 == "grape_wal_syncs_total" { printf "%d syncs of the log, %.4f a point\n", $2, $2 / points }'
 
 echo
 echo "== until the graph holds all points"

@@ -7,7 +7,9 @@ private typealias Register = RegisterModel.Operation
 struct UniqueRegisterModelTests {
     private func verdict(_ history: [TimedOperation<Register>]) -> Bool {
         let (model, settled) = UniqueRegisterModel.settling(history)
-        return LinearizabilityChecker(model: model).check(settled) == .linearizable
+        let verdict = LinearizabilityChecker(model: model).check(settled) == .linearizable
+        #expect(UniqueRegisterOrder.isLinearizable(settled) == verdict, "search and order differ: \(settled)")
+        return verdict
     }
 
     @Test("A write of unknown outcome that nobody saw is left out, one that was seen must have come before")

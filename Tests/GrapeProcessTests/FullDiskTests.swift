@@ -75,15 +75,11 @@ struct FullDiskTests {
             let answer = try await connection.exchange(HTTPRequest(.DELETE, "/vectors/\(id)"))
             #expect(answer.status == 200, "delete on a nearly full disk: \(answer.text)")
         }
-        let rest = try disk.take(as: "rest")
-        let refused = try await connection.exchange(
-            HTTPRequest(.POST, "/vectors/batch", json: Self.batch(5_000_000)), timeoutSeconds: 60)
-        #expect(refused.status == 507)
+        let refused = try await fillUntilRefused(connection, disk)
         #expect(try await connection.exchange(HTTPRequest(.GET, "/vectors/50")).status == 200)
         #expect(try await connection.exchange(HTTPRequest(.GET, "/health")).status == 200)
 
-        try FileManager.default.removeItem(at: rest)
-        try FileManager.default.removeItem(at: other)
+        for file in refused.files + [other] { try FileManager.default.removeItem(at: file) }
         try await waitUntilWritable(connection)
         await connection.close()
         try await server.killNow()
@@ -93,10 +89,27 @@ struct FullDiskTests {
             let status = try await connection.exchange(HTTPRequest(.GET, "/vectors/\(id)")).status
             #expect(status == (id < 20 ? 404 : 200), "point \(id)")
         }
-        #expect(try await connection.exchange(HTTPRequest(.GET, "/vectors/5000000")).status == 404)
+        #expect(try await connection.exchange(HTTPRequest(.GET, "/vectors/\(refused.start)")).status == 404)
         await connection.close()
         server.send(SIGTERM)
         #expect(try await server.waitForEnd() == 0)
+    }
+
+    /// Takes all that is left, and again what compactions give back, until a write is refused. -> the files that hold
+    /// the space, and the first id of the refused batch.
+    private func fillUntilRefused(
+        _ connection: HTTPConnection, _ disk: SmallDisk
+    ) async throws -> (files: [URL], start: Int) {
+        var files: [URL] = []
+        for start in stride(from: 5_000_000, to: 5_020_000, by: 100) {
+            files.append(try disk.take(as: "rest-\(start)"))
+            let answer = try await connection.exchange(
+                HTTPRequest(.POST, "/vectors/batch", json: Self.batch(start)), timeoutSeconds: 60)
+            if answer.status == 507 { return (files, start) }
+            try #require(answer.status == 200, "\(answer.text)")
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw ServerProcess.Failure(description: "a full disk takes every write")
     }
 
     private func waitUntilWritable(_ connection: HTTPConnection) async throws {

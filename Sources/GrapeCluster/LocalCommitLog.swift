@@ -29,6 +29,7 @@ package final class LocalCommitLog: CommitLog {
         var isTurning = false
         /// Why nothing is taken any more.
         var refusal: GrapeError?
+        var hasFailed = false
     }
 
     private struct Positions {
@@ -111,7 +112,9 @@ package final class LocalCommitLog: CommitLog {
 
     /// Takes no more calls and waits for those that it has.
     package func close() async {
-        state.withLock { $0.refusal = GrapeError(.unavailable, "the node is shutting down", retryAfterSeconds: 5) }
+        state.withLock {
+            $0.refusal = $0.refusal ?? GrapeError(.unavailable, "the node is shutting down", retryAfterSeconds: 5)
+        }
         await withCheckedContinuation { done in
             turns.async {
                 self.applies.async { done.resume() }
@@ -129,6 +132,10 @@ package final class LocalCommitLog: CommitLog {
                 return state.inbox
             }
             guard !calls.isEmpty else { return }
+            guard !state.withLock({ $0.hasFailed }) else {
+                answer(calls, .failure(GrapeError(.unavailable, "the log has failed", retryAfterSeconds: 5)))
+                continue
+            }
             do {
                 let entries = try appendMakingRoom(calls)
                 applies.async { self.apply(calls, entries) }
@@ -155,7 +162,13 @@ package final class LocalCommitLog: CommitLog {
         var batch = try database.makeBatch()
         for entry in entries { LogStore.append(entry, to: &batch) }
         try database.write(batch)
-        try syncWaitingForSpace()
+        do {
+            try syncWaitingForSpace()
+        } catch {
+            // The entries are written, so they may come back at the next start: nobody can be told that they won't.
+            fail(GrapeError(error))
+            throw error
+        }
         for (group, index) in applied { positions.durable[group] = index }
         try dropEntries(&positions)
         self.positions.withLock { $0 = positions }
@@ -205,8 +218,10 @@ package final class LocalCommitLog: CommitLog {
     /// A full disk refuses the calls of the turn; any other failure of the log ends the node, because nobody can say
     /// what of it is on the disk (RAFT.md 6).
     private func refuse(_ calls: [Call], _ error: StorageError) {
-        let failure = GrapeError(error)
-        if !error.isWriteStop { fail(failure) }
+        if !error.isWriteStop { fail(GrapeError(error)) }
+        let isUnknown = state.withLock { $0.hasFailed }
+        let failure =
+            isUnknown ? GrapeError(.outcomeUnknown, "the log failed while it was written: \(error)") : GrapeError(error)
         answer(calls, .failure(failure))
     }
 
@@ -256,8 +271,11 @@ package final class LocalCommitLog: CommitLog {
 
     private func fail(_ error: GrapeError) {
         let isFirst = state.withLock { state in
-            defer { state.refusal = state.refusal ?? error }
-            return state.refusal == nil
+            defer {
+                state.hasFailed = true
+                state.refusal = state.refusal ?? error
+            }
+            return !state.hasFailed
         }
         if isFirst { failed(error) }
     }

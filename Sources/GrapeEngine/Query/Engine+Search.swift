@@ -49,6 +49,8 @@ private struct SearchRun {
         }
         let hits = try candidates(pin: pin, filter: &filter)
         let found = try fetch(hits, filter: &filter)
+        // Until here: an ordinal that the pin shows is not given to another point.
+        withExtendedLifetime(pin) {}
         let kept = found.filter { isGoodEnough($0.score) }.prefix(wanted).dropFirst(request.offset)
         results = Array(kept)
         return found.count == hits.count

@@ -19,6 +19,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
@@ -34,12 +36,13 @@ let package = Package(
             linkerSettings: [.linkedLibrary("rocksdb")]),
         .target(name: "CVectorKernels"),
         .target(name: "CHash"),
+        .target(name: "CLZ4", linkerSettings: [.linkedLibrary("lz4")]),
         .target(name: "CSimdJSON", cxxSettings: cxxOptions, linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Libraries, bottom up: arrows point down only
         .target(name: "GrapeModel", dependencies: ["CSimdJSON"], swiftSettings: safe),
         .target(
-            name: "GrapeStorage", dependencies: ["GrapeModel", "CRocksDB", "CRocksDBExtras", "CHash"],
+            name: "GrapeStorage", dependencies: ["GrapeModel", "CRocksDB", "CRocksDBExtras", "CHash", "CLZ4"],
             swiftSettings: base + [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "GrapeIndex", dependencies: ["GrapeModel", "CVectorKernels"], swiftSettings: base),
         .target(
@@ -51,8 +54,10 @@ let package = Package(
         .target(
             name: "GrapeCluster",
             dependencies: [
-                "GrapeModel", "GrapeStorage", "GrapeEngine", .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOPosix", package: "swift-nio"),
+                "GrapeModel", "GrapeStorage", "GrapeEngine", "GrapeRaft",
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto"),
             ], swiftSettings: safe),
         .target(name: "GrapeRaft", swiftSettings: safe),
         .target(

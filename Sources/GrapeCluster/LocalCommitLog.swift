@@ -209,7 +209,7 @@ package final class LocalCommitLog: CommitLog {
             for proposal in call.proposals {
                 let index = positions.next[proposal.group] ?? LogIndex(1)
                 positions.next[proposal.group] = index.next
-                entries.append(CommittedEntry(group: proposal.group, index: index, bytes: proposal.entry))
+                entries.append(CommittedEntry(group: proposal.group, index: index, term: 0, content: .command(proposal.entry)))
             }
         }
         return (entries, positions)

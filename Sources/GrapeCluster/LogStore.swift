@@ -22,11 +22,12 @@ struct LogStore: Sendable {
     }
 
     static func append(_ entry: CommittedEntry, to batch: inout WriteBatch) {
+        guard case .command(let bytes) = entry.content else { preconditionFailure("the local log takes commands only") }
         var header: [UInt8] = [format]
         header.appendLittleEndian(UInt64(0))
         header.append(command)
         let key = key(entry.group, entry.index)
-        unsafe batch.put(.log, key: key.span.bytes, header: header.span.bytes, body: entry.bytes.span.bytes)
+        unsafe batch.put(.log, key: key.span.bytes, header: header.span.bytes, body: bytes.span.bytes)
     }
 
     /// Drops the entries up to and with `last`, and the files that hold nothing else.
@@ -59,7 +60,7 @@ struct LogStore: Sendable {
                     .init(path: database.path, family: .log, key: cursor.key), file: nil,
                     detail: "entry \(found) of group \(group.number) has no form that this build knows")
             }
-            entries.append(CommittedEntry(group: group, index: found, bytes: entry))
+            entries.append(CommittedEntry(group: group, index: found, term: 0, content: .command(entry)))
             bytes += entry.count
             try cursor.next()
         }

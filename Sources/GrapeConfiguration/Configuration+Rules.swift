@@ -1,3 +1,5 @@
+import GrapeModel
+
 /// A broken rule between keys. Each side could be mended; the one that was set last is named to the operator.
 struct ConfigurationViolation {
     struct Side {

@@ -1,3 +1,5 @@
+import GrapeModel
+
 // Constructors of keys, one for each type of property. Each checks the value's type and range where it is stored, so
 // no source of values can go round the check.
 

@@ -39,3 +39,14 @@ package struct CatalogVersion: Sendable, Hashable, Comparable, CustomStringConve
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     package var description: String { String(rawValue) }
 }
+
+/// Number of a member: given by the catalog, from 1, never reused. A node that comes back with an empty directory gets
+/// another one.
+package struct NodeNumber: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package let rawValue: UInt32
+
+    package init(_ rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    package var description: String { String(rawValue) }
+}

@@ -1,4 +1,5 @@
 import GrapeConfiguration
+import GrapeModel
 import Testing
 
 @Suite struct RuleTests {

@@ -32,7 +32,7 @@ import Testing
         func entry(_ group: LogGroup, _ bytes: [UInt8]) -> CommittedEntry {
             let index = next[group] ?? LogIndex(1)
             next[group] = index.next
-            return CommittedEntry(group: group, index: index, bytes: bytes)
+            return CommittedEntry(group: group, index: index, term: 0, content: .command(bytes))
         }
         let vectors = [VectorSchema(dimension: 2, metric: .euclidean)]
         var log = [
@@ -101,7 +101,7 @@ import Testing
                 catalogVersion: CatalogVersion(2),
                 origin: WriteOrigin(incarnation: 1, sequence: 1, lowestOpen: 0),
                 command: .delete(Self.collection, ids))
-            log.append(CommittedEntry(group: .shard(shard), index: last.next, bytes: write.encoded))
+            log.append(CommittedEntry(group: .shard(shard), index: last.next, term: 0, content: .command(write.encoded)))
         }
         _ = try engine.apply(log)
         #expect(try digests(engine).allSatisfy { $0 == RowDigest() })
@@ -116,9 +116,9 @@ import Testing
         _ = try engine.apply(Array(log.prefix(10)))
         let before = try digests(engine)
         let group = LogGroup.shard(ShardID(0))
-        let gap = CommittedEntry(group: group, index: LogIndex(1_000), bytes: log[10].bytes)
+        let gap = CommittedEntry(group: group, index: LogIndex(1_000), term: 0, content: log[10].content)
         #expect(throws: ApplyError.self) { try engine.apply([log[10], gap]) }
-        let unknown = CommittedEntry(group: group, index: engine.appliedIndex(of: group).next, bytes: [1, 99])
+        let unknown = CommittedEntry(group: group, index: engine.appliedIndex(of: group).next, term: 0, content: .command([1, 99]))
         #expect(throws: ApplyError.self) { try engine.apply([unknown]) }
         #expect(try digests(engine) == before)
         _ = try engine.apply(Array(log.dropFirst(10)))
@@ -134,9 +134,9 @@ import Testing
         let origin = WriteOrigin(incarnation: 1, sequence: 1, lowestOpen: 0)
         let fence = LogEntry(
             catalogVersion: CatalogVersion(3), origin: origin, command: .fence(CatalogVersion(3), dropping: nil))
-        let late = CommittedEntry(group: group, index: LogIndex(2), bytes: log[2].bytes)
+        let late = CommittedEntry(group: group, index: LogIndex(2), term: 0, content: log[2].content)
         let outcomes = try engine.apply([
-            log[0], log[1], CommittedEntry(group: group, index: LogIndex(1), bytes: fence.encoded), late,
+            log[0], log[1], CommittedEntry(group: group, index: LogIndex(1), term: 0, content: .command(fence.encoded)), late,
         ])
         #expect(outcomes.suffix(2) == [.fenced, .staleCatalog(CatalogVersion(3))])
         #expect(try engine.pointCount(Self.collection) == 0)

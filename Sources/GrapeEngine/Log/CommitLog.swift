@@ -40,14 +40,25 @@ package protocol CommitLog: Sendable {
 
 /// An entry that is durable and has its place.
 package struct CommittedEntry: Sendable {
+    package enum Content: Sendable, Hashable {
+        /// A `LogEntry`, or in the catalog a `CatalogCommand`, encoded.
+        case command([UInt8])
+        /// Nothing but a step of the index: what a new leader begins with.
+        case empty
+        /// From here on this configuration of replicas is in force; opaque to the engine, kept with the applied index.
+        case configuration([UInt8])
+    }
+
     package let group: LogGroup
     package let index: LogIndex
-    package let bytes: [UInt8]
+    package let term: UInt64
+    package let content: Content
 
-    package init(group: LogGroup, index: LogIndex, bytes: [UInt8]) {
+    package init(group: LogGroup, index: LogIndex, term: UInt64, content: Content) {
         self.group = group
         self.index = index
-        self.bytes = bytes
+        self.term = term
+        self.content = content
     }
 }
 
@@ -63,4 +74,6 @@ package enum ApplyOutcome: Sendable, Hashable {
     /// The idempotency key was used before for another write.
     case keyReused
     case catalog(CatalogOutcome)
+    /// An entry that holds no command.
+    case nothing
 }

@@ -9,6 +9,10 @@ package struct GroupState: Sendable, Hashable {
     package var fence = CatalogVersion(0)
     /// The rows that count. Shards only.
     package var generation = ReplicaGeneration.first
+    /// Term of the entry at `applied`.
+    package var appliedTerm: UInt64 = 0
+    /// The replicas as of `applied`, in a form that consensus knows.
+    package var configuration: [UInt8] = []
 
     package init() {}
 
@@ -17,16 +21,21 @@ package struct GroupState: Sendable, Hashable {
         bytes.appendLittleEndian(applied.rawValue)
         bytes.appendLittleEndian(fence.rawValue)
         bytes.appendLittleEndian(generation.rawValue)
+        bytes.appendLittleEndian(appliedTerm)
+        bytes.appendSized(configuration)
         return bytes
     }
 
     package init?(encoded bytes: [UInt8]) {
         var reader = ByteReader(bytes)
         guard reader.integer(UInt8.self) == Self.format, let applied = reader.integer(UInt64.self),
-            let fence = reader.integer(UInt64.self), let generation = reader.integer(UInt32.self)
+            let fence = reader.integer(UInt64.self), let generation = reader.integer(UInt32.self),
+            let term = reader.integer(UInt64.self), let configuration = reader.sized()
         else { return nil }
         self.applied = LogIndex(applied)
         self.fence = CatalogVersion(fence)
         self.generation = ReplicaGeneration(generation)
+        appliedTerm = term
+        self.configuration = Array(configuration)
     }
 }

@@ -10,14 +10,17 @@ extension ApplyTurn {
             throw .gap(group: entry.group, applied: state.applied, next: entry.index)
         }
         state.applied = entry.index
+        state.appliedTerm = entry.term
+        if case .configuration(let bytes) = entry.content { state.configuration = bytes }
         groups[entry.group] = state
+        guard case .command(let bytes) = entry.content else { return .nothing }
         do {
             switch entry.group {
             case .catalog:
-                guard let command = CatalogCommand(encoded: entry.bytes) else { throw unknown(entry) }
+                guard let command = CatalogCommand(encoded: bytes) else { throw unknown(entry) }
                 return .catalog(apply(command))
             case .shard(let shard):
-                guard let write = LogEntry(encoded: entry.bytes) else { throw unknown(entry) }
+                guard let write = LogEntry(encoded: bytes) else { throw unknown(entry) }
                 return try apply(write, shard: shard, index: entry.index)
             }
         } catch let error as StorageError {

@@ -65,7 +65,7 @@ package struct PeerAddress: Sendable, Hashable, CustomStringConvertible {
     package var description: String { nodeID.map { "\($0)@\(address)" } ?? address.description }
 
     /// Node ids go into file names, metric labels and addresses, so they are plain.
-    static func isNodeID(_ text: String) -> Bool {
+    package static func isNodeID(_ text: String) -> Bool {
         (1...128).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
                 switch byte {
@@ -80,5 +80,5 @@ package struct PeerAddress: Sendable, Hashable, CustomStringConvertible {
 
 extension HostPort {
     /// Whether `host` is this machine as seen from itself only.
-    static func isLoopback(_ host: String) -> Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+    package static func isLoopback(_ host: String) -> Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 }

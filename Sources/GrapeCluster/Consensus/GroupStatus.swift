@@ -1,0 +1,31 @@
+import GrapeEngine
+import GrapeRaft
+
+/// How a group looks from this node's replica of it, as of the store loop's last turn.
+package struct GroupStatus: Sendable {
+    package var group: LogGroup
+    package var replica: ReplicaID
+    package var role: Role
+    package var isLearner: Bool
+    /// `.none` where nobody is known to lead.
+    package var leader: ReplicaID
+    package var term: Term
+    package var commit: RaftIndex
+    package var applied: RaftIndex
+    package var firstIndex: RaftIndex
+    package var lastIndex: RaftIndex
+    package var configuration: ConfState
+    /// What a leader knows of each member; empty elsewhere.
+    package var progress: [ReplicaTable.Peer]
+    /// Leader only: an entry of its term is committed, so it can serve reads and change the configuration.
+    package var hasCommittedInTerm: Bool
+    /// Milliseconds since this replica last knew that it had all that was committed; 0 on a leader.
+    package var stalenessMilliseconds: Int
+    /// This replica may have lost what it acknowledged: it takes no part until it is replaced.
+    package var isLost: Bool
+    /// Rows are being received; reads are not answered from here.
+    package var isInstalling: Bool
+    package var elections: UInt64
+    package var leaderChanges: UInt64
+    package var failedProposals: UInt64
+}

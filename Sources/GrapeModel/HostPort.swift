@@ -80,5 +80,7 @@ package struct PeerAddress: Sendable, Hashable, CustomStringConvertible {
 
 extension HostPort {
     /// Whether `host` is this machine as seen from itself only.
-    package static func isLoopback(_ host: String) -> Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+    package static func isLoopback(_ host: String) -> Bool {
+        host == "localhost" || host == "::1" || host.hasPrefix("127.")
+    }
 }

@@ -147,4 +147,28 @@ private struct FilterMaker {
         }
         #expect((3_000...12_000).contains(matched))
     }
+
+    @Test("A filter that another node carries out is the same filter, and cut or altered bytes are none or another")
+    func coding() throws {
+        var maker = FilterMaker(seed: 11)
+        for round in 0..<1_000 {
+            let text = maker.filter(depth: 2)
+            let filter = try Filter(JSONDocument(parsing: text.encoded()).root)
+            var bytes: [UInt8] = []
+            filter.encode(into: &bytes)
+            var reader = ByteReader(bytes)
+            #expect(Filter(reader: &reader) == filter, "\(text), round \(round)")
+            #expect(reader.isAtEnd)
+            for cut in bytes.indices {
+                var reader = ByteReader(Array(bytes[..<cut]))
+                #expect(Filter(reader: &reader) == nil)
+            }
+            for _ in 0..<20 {
+                var altered = bytes
+                altered[maker.pick(Array(altered.indices))] = UInt8.random(in: 0...255, using: &maker.generator)
+                var reader = ByteReader(altered)
+                _ = Filter(reader: &reader)
+            }
+        }
+    }
 }

@@ -73,7 +73,7 @@ package struct PointRow: Sendable, Hashable {
 
 extension WrittenID.Form {
     /// The form in one byte; a spelling's text follows it elsewhere.
-    var code: UInt8 {
+    package var code: UInt8 {
         switch self {
         case .number: 0
         case .text: 1
@@ -82,7 +82,7 @@ extension WrittenID.Form {
     }
 
     /// Reads the spelling where the code says that there is one.
-    init?(code: UInt8, reader: inout ByteReader) {
+    package init?(code: UInt8, reader: inout ByteReader) {
         switch code {
         case 0: self = .number
         case 1: self = .text

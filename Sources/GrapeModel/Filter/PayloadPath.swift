@@ -27,6 +27,12 @@ package struct PayloadPath: Sendable, Hashable {
         self.steps = steps
     }
 
+    /// nil where the steps make no path.
+    init?(steps: [Step]) {
+        guard case .key = steps.first, steps.count <= Self.stepsMax else { return nil }
+        self.steps = steps
+    }
+
     /// The path to the elements: `a` becomes `a[]`, `a[]` stays.
     var elements: PayloadPath {
         var path = self

@@ -81,7 +81,7 @@ public final class Grape: Sendable {
     public func delete(ids: [ID]) async throws(GrapeError) -> [Bool] {
         var converted: [PointID] = []
         for id in ids { converted.append(try id.written().id) }
-        guard try exists() else { return converted.map { _ in false } }
+        guard try await exists() else { return converted.map { _ in false } }
         return try await node.delete(converted, from: Node.defaultCollection)
     }
 
@@ -90,7 +90,7 @@ public final class Grape: Sendable {
     /// The point under an id; nil where there is none.
     public func get(id: ID) async throws(GrapeError) -> Point? {
         let id = try id.written().id
-        guard try exists(), let point = try await node.point(id, in: Node.defaultCollection) else { return nil }
+        guard try await exists(), let point = try await node.point(id, in: Node.defaultCollection).value else { return nil }
         return Point(
             id: ID(point.id), vector: point.vectors.first?.values ?? [], payload: try point.payload.object())
     }
@@ -114,9 +114,9 @@ public final class Grape: Sendable {
         }
         let request = SearchRequest(
             vector: vector, limit: limit, filter: filter, scoreThreshold: scoreThreshold, ef: ef, exact: exact)
-        guard try exists() else { return [] }
+        guard try await exists() else { return [] }
         var matches: [Match] = []
-        for point in try await node.search(request, in: Node.defaultCollection) {
+        for point in try await node.search(request, in: Node.defaultCollection).value {
             let payload = try (point.payload ?? .empty).object()
             matches.append(Match(id: ID(point.id), score: point.score, payload: payload))
         }
@@ -125,16 +125,16 @@ public final class Grape: Sendable {
 
     /// Number of points.
     public var count: Int {
-        get throws(GrapeError) {
-            try exists() ? node.collection(Node.defaultCollection).points : 0
+        get async throws(GrapeError) {
+            try await exists() ? node.collection(Node.defaultCollection).points : 0
         }
     }
 
     /// The collection is made by the first write; before it reads find nothing.
-    private func exists() throws(GrapeError) -> Bool {
+    private func exists() async throws(GrapeError) -> Bool {
         if let refusal = node.refusal { throw refusal }
         do {
-            _ = try node.collection(Node.defaultCollection)
+            _ = try await node.collection(Node.defaultCollection)
             return true
         } catch {
             guard error.code == .collectionNotFound else { throw error }

@@ -9,6 +9,12 @@ package struct CollectionInfo: Sendable {
     package let indexedPoints: Int
 }
 
+/// A collection as a name meant it, and the catalog version at which it did.
+struct Target: Sendable {
+    let collection: Collection
+    let version: CatalogVersion
+}
+
 extension Node {
     /// Name of the collection that the unnamed routes work on.
     package static let defaultCollection = "default"
@@ -16,52 +22,75 @@ extension Node {
     package func createCollection(
         _ name: String, vectors: [VectorSchema]
     ) async throws(GrapeError) -> CollectionSchema {
-        try refuseIfDown()
+        try refuseIfIsolated()
         try refuseIfFull()
         try options.limits.check(collectionName: name, vectors: vectors)
-        let command = CatalogCommand.create(name: name, vectors: vectors)
-        switch try await commitCatalog(command) {
-        case .done(let id, let version):
-            try await fence(version)
-            _ = try await commitCatalog(.created(id))
-            return CollectionSchema(id: id, name: name, vectors: vectors)
-        case .exists, .notFound:
+        let deadline = self.deadline
+        let created = try await router.commit(.create(name: name, vectors: vectors), deadline: deadline)
+        guard case .done(let id, let version) = created else {
             throw GrapeError(.conflict, "collection \(name) exists already")
         }
+        try await router.finish(CatalogChange(id: id, version: version, phase: .creating), deadline: deadline)
+        return CollectionSchema(id: id, name: name, vectors: vectors)
     }
 
     package func dropCollection(_ name: String) async throws(GrapeError) {
-        try refuseIfDown()
-        guard case .done(let id, let version) = try await commitCatalog(.drop(name: name)) else {
+        try refuseIfIsolated()
+        let deadline = self.deadline
+        guard case .done(let id, let version) = try await router.commit(.drop(name: name), deadline: deadline) else {
             throw GrapeError(.collectionNotFound, "there is no collection \(name)")
         }
-        try await fence(version, dropping: id)
-        _ = try await commitCatalog(.dropped(id))
+        try await router.finish(CatalogChange(id: id, version: version, phase: .dropping), deadline: deadline)
     }
 
-    package func collection(_ name: String) throws(GrapeError) -> CollectionInfo {
-        try info(engine.resolve(name).collection)
+    package func collection(_ name: String) async throws(GrapeError) -> CollectionInfo {
+        try refuseIfIsolated()
+        return try await info(readable(name, groups: [.catalog], deadline: deadline))
     }
 
     /// All collections, in the order in which they were made.
-    package func collections() throws(GrapeError) -> [CollectionInfo] {
+    package func collections() async throws(GrapeError) -> [CollectionInfo] {
+        try refuseIfIsolated()
+        try await consensus.barrier([.catalog], deadline: deadline)
         var infos: [CollectionInfo] = []
-        for collection in engine.collections { infos.append(try info(collection)) }
+        for collection in engine.collections { infos.append(try await info(collection)) }
         return infos
     }
 
-    private func info(_ collection: Collection) throws(GrapeError) -> CollectionInfo {
+    private func info(_ collection: Collection) async throws(GrapeError) -> CollectionInfo {
         CollectionInfo(
-            schema: collection.schema, points: try engine.pointCount(collection.schema.id),
+            schema: collection.schema, points: try await router.pointCount(collection.schema.id, deadline: deadline),
             indexedPoints: collection.indexes.map(\.counts.inGraph).max() ?? 0)
+    }
+
+    // MARK: What a name means
+
+    /// The collection for a read, behind the newest writes of `groups`; with none as this node knows it.
+    func readable(
+        _ name: String, groups: [LogGroup], deadline: ContinuousClock.Instant
+    ) async throws(GrapeError) -> Collection {
+        if !groups.isEmpty { try await consensus.barrier(groups, deadline: deadline) }
+        return try engine.resolve(name).collection
+    }
+
+    /// The collection for a write. A name that this node doesn't know may be new: the catalog is asked.
+    func resolve(_ name: String, deadline: ContinuousClock.Instant) async throws(GrapeError) -> Target {
+        if let target = known(name) { return target }
+        try await consensus.barrier([.catalog], deadline: deadline)
+        let (collection, version) = try engine.resolve(name)
+        return Target(collection: collection, version: version)
+    }
+
+    private func known(_ name: String) -> Target? {
+        (try? engine.resolve(name)).map { Target(collection: $0.collection, version: $0.version) }
     }
 
     /// The collection, or, for `default`, a new one after the pattern of its first point; all points must fit it.
     func resolve(
-        _ name: String, creatingFor points: [Point]
-    ) async throws(GrapeError) -> (collection: Collection, version: CatalogVersion) {
+        _ name: String, creatingFor points: [Point], deadline: ContinuousClock.Instant
+    ) async throws(GrapeError) -> Target {
         do {
-            return try engine.resolve(name)
+            return try await resolve(name, deadline: deadline)
         } catch {
             guard error.code == .collectionNotFound, name == Self.defaultCollection else { throw error }
         }
@@ -78,49 +107,29 @@ extension Node {
         } catch {
             guard error.code == .conflict else { throw error }
         }
-        return try await resolveReady(name)
-    }
-
-    /// Waits out the moment between a collection's first step in the catalog and its last, which another call takes.
-    private func resolveReady(
-        _ name: String
-    ) async throws(GrapeError) -> (collection: Collection, version: CatalogVersion) {
-        for _ in 0..<500 {
-            if let found = try? engine.resolve(name) { return found }
-            try? await Task.sleep(for: .milliseconds(10))
+        // Another call may be making it: its last step is a moment away.
+        while ContinuousClock.now < deadline {
+            if let target = known(name) { return target }
+            try? await Task.sleep(for: .milliseconds(5))
         }
-        return try engine.resolve(name)
+        return try await resolve(name, deadline: deadline)
     }
 
-    /// Takes the steps that a crash cut off.
-    func finishCatalogChanges() async throws(GrapeError) {
-        for entry in engine.catalog.sortedEntries {
-            switch entry.phase {
-            case .ready: continue
-            case .creating:
-                try await fence(entry.version)
-                _ = try await commitCatalog(.created(entry.schema.id))
-            case .dropping:
-                try await fence(entry.version, dropping: entry.schema.id)
-                _ = try await commitCatalog(.dropped(entry.schema.id))
+    /// The catalog changed under a write. Where the name means another collection now, the write was meant for the old.
+    func resolveAgain(
+        _ target: Target, atLeast fence: CatalogVersion, deadline: ContinuousClock.Instant
+    ) async throws(GrapeError) -> Target {
+        let name = target.collection.schema.name
+        while engine.catalog.version < fence {
+            guard ContinuousClock.now < deadline else {
+                throw GrapeError(.unavailable, "this node's catalog is behind", retryAfterSeconds: 1)
             }
+            try? await Task.sleep(for: .milliseconds(5))
         }
-    }
-
-    private func commitCatalog(_ command: CatalogCommand) async throws(GrapeError) -> CatalogOutcome {
-        let outcomes = try await log.commit([Proposal(group: .catalog, entry: command.encoded)])
-        guard case .catalog(let outcome) = outcomes.first else {
-            preconditionFailure("the catalog's log answered with \(outcomes)")
+        let (collection, version) = try engine.resolve(name)
+        guard collection.schema.id == target.collection.schema.id else {
+            throw GrapeError(.conflict, "collection \(name) was replaced while the write was on its way")
         }
-        return outcome
-    }
-
-    /// Tells every shard that writes resolved under an older catalog come too late.
-    private func fence(_ version: CatalogVersion, dropping: CollectionID? = nil) async throws(GrapeError) {
-        let entry = LogEntry(
-            catalogVersion: version, origin: origins.next(), command: .fence(version, dropping: dropping)
-        ).encoded
-        _ = try await log.commit(
-            (0..<engine.shardCount).map { Proposal(group: .shard(ShardID(UInt16($0))), entry: entry) })
+        return Target(collection: collection, version: version)
     }
 }

@@ -13,88 +13,132 @@ extension Node {
     /// Times that a write is resolved anew because the catalog changed on its way.
     private static let resolutionsMax = 10
 
-    /// Writes points, new or not. All are checked before any is written; they are durable and visible to searches on
-    /// return. Atomic in a shard.
+    /// Writes points, new or not. All are checked before any is written; they are durable and visible to strong reads on
+    /// any node on return. Atomic in a shard: where some shards took their part and others did not, or may have, the
+    /// error is `outcomeUnknown` and counts the points.
     package func upsert(
         _ points: [Point], into name: String, idempotencyKey: String? = nil
     ) async throws(GrapeError) -> UpsertResult {
-        try refuseIfDown()
+        try refuseIfIsolated()
         try refuseIfFull()
         guard !points.isEmpty else { return UpsertResult(count: 0, shards: []) }
         try options.limits.check(points.count, "number of points in a batch", in: 1...options.limits.maxBatchSize)
         let key = try checked(idempotencyKey)
-        var (collection, version) = try await resolve(name, creatingFor: points)
+        let deadline = self.deadline
+        let target = try await resolve(name, creatingFor: points, deadline: deadline)
         for point in points {
-            try point.check(against: collection.schema.vectors, collection: name, limits: options.limits)
+            try point.check(against: target.collection.schema.vectors, collection: name, limits: options.limits)
         }
-        let shards = points.map { engine.shard(of: $0.id.id, in: collection.schema.id) }
-        var writes = lastOfEachID(points, shards: shards, schema: collection.schema)
-        let count = writes.reduce(0) { $0 + $1.value.count }
-        for _ in 0..<Self.resolutionsMax {
-            let open = writes.sorted { $0.key < $1.key }
-            let outcomes = try await commit(open.map(\.key), version: version, key: key) { place in
-                .upsert(collection.schema.id, open[place].value)
-            }
-            for (place, outcome) in outcomes.enumerated() where !outcome.isStale { writes[open[place].key] = nil }
-            if writes.isEmpty { return UpsertResult(count: count, shards: shards) }
-            (collection, version) = try resolveAgain(name, was: collection)
-        }
-        throw changing(name)
+        let shards = points.map { engine.shard(of: $0.id.id, in: target.collection.schema.id) }
+        let writes = lastOfEachID(points, shards: shards, schema: target.collection.schema)
+        let id = target.collection.schema.id
+        _ = try await write(
+            writes.mapValues { ShardWrite(command: .upsert(id, $0), points: $0.count) }, to: target, key: key,
+            deadline: deadline)
+        return UpsertResult(count: writes.reduce(0) { $0 + $1.value.count }, shards: shards)
     }
 
     /// Removes points. -> which of them were there.
     package func delete(
         _ ids: [PointID], from name: String, idempotencyKey: String? = nil
     ) async throws(GrapeError) -> [Bool] {
-        try refuseIfDown()
+        try refuseIfIsolated()
         try options.limits.check(ids.count, "number of ids", in: 1...options.limits.maxBatchSize)
         let key = try checked(idempotencyKey)
-        var (collection, version) = try engine.resolve(name)
+        let deadline = self.deadline
+        let target = try await resolve(name, deadline: deadline)
+        let id = target.collection.schema.id
         var places: [ShardID: [Int]] = [:]
-        for (place, id) in ids.enumerated() {
-            places[engine.shard(of: id, in: collection.schema.id), default: []].append(place)
-        }
+        for (place, point) in ids.enumerated() { places[engine.shard(of: point, in: id), default: []].append(place) }
+        let outcomes = try await write(
+            places.mapValues { own in
+                ShardWrite(command: .delete(id, own.map { ids[$0] }), points: own.count)
+            }, to: target, key: key, deadline: deadline)
         var found = [Bool](repeating: false, count: ids.count)
-        for _ in 0..<Self.resolutionsMax {
-            let open = places.sorted { $0.key < $1.key }
-            let outcomes = try await commit(open.map(\.key), version: version, key: key) { place in
-                .delete(collection.schema.id, open[place].value.map { ids[$0] })
-            }
-            for (shard, outcome) in zip(open, outcomes) {
-                guard case .deleted(let deleted) = outcome else { continue }
-                for (place, wasThere) in zip(shard.value, deleted) { found[place] = wasThere }
-                places[shard.key] = nil
-            }
-            if places.isEmpty { return found }
-            (collection, version) = try resolveAgain(name, was: collection)
+        for (shard, own) in places {
+            guard case .deleted(let deleted) = outcomes[shard] else { continue }
+            for (place, wasThere) in zip(own, deleted) { found[place] = wasThere }
         }
-        throw changing(name)
+        return found
     }
 
     /// The point; nil where there is none.
     package func point(
         _ id: PointID, in name: String, consistency: Consistency = .strong
-    ) async throws(GrapeError) -> Point? {
-        try refuseIfDown()
-        let (collection, _) = try engine.resolve(name)
-        return try await pool.run { () throws(GrapeError) in try self.engine.point(id, in: collection) }
+    ) async throws(GrapeError) -> ReadAnswer<Point?> {
+        try refuse(consistency)
+        let deadline = self.deadline
+        var groups: [LogGroup] = []
+        // Which shard it is depends on the collection, and which collection on the catalog: mostly it is as known here.
+        if consistency == .strong {
+            let known = (try? engine.resolve(name))?.collection.schema.id
+            groups = [.catalog] + (known.map { [.shard(engine.shard(of: id, in: $0))] } ?? [])
+        }
+        var collection = try await readable(name, groups: groups.filter(cluster.holds), deadline: deadline)
+        let shard = engine.shard(of: id, in: collection.schema.id)
+        guard cluster.answers(for: shard) else {
+            return try await router.point(id, collection.schema.id, shard, consistency, deadline: deadline)
+        }
+        if consistency == .strong, !groups.contains(.shard(shard)) {
+            collection = try await readable(name, groups: [.catalog, .shard(shard)], deadline: deadline)
+        }
+        let point = try await pool.run { [collection] () throws(GrapeError) in
+            try self.engine.point(id, in: collection)
+        }
+        return ReadAnswer(value: point, stalenessMilliseconds: staleness(consistency))
     }
 
     // MARK: Parts
 
+    private struct ShardWrite {
+        let command: ShardCommand
+        let points: Int
+    }
+
+    /// Carries out one command a shard; what a fence refuses is resolved again. -> the outcome of each.
+    private func write(
+        _ writes: [ShardID: ShardWrite], to target: Target, key: [UInt8], deadline: ContinuousClock.Instant
+    ) async throws(GrapeError) -> [ShardID: ApplyOutcome] {
+        var target = target
+        var tally = WriteTally(writes.mapValues(\.points))
+        for _ in 0..<Self.resolutionsMax {
+            let open = tally.open
+            let fates = await commit(
+                open.map { (shard: $0, command: writes[$0]!.command) }, version: target.version, key: key,
+                deadline: deadline)
+            for (shard, fate) in zip(open, fates) { tally.take(fate, shard) }
+            if tally.open.isEmpty { return try tally.outcomes() }
+            do {
+                target = try await resolveAgain(target, atLeast: tally.fence, deadline: deadline)
+            } catch {
+                tally.refuseOpen(error)
+                return try tally.outcomes()
+            }
+        }
+        tally.refuseOpen(
+            GrapeError(
+                .unavailable, "the catalog keeps changing under writes to \(target.collection.schema.name)",
+                retryAfterSeconds: 1))
+        return try tally.outcomes()
+    }
+
     private func commit(
-        _ shards: [ShardID], version: CatalogVersion, key: [UInt8], _ command: (Int) -> ShardCommand
-    ) async throws(GrapeError) -> [ApplyOutcome] {
-        let proposals = shards.enumerated().map { place, shard in
-            let entry = LogEntry(
-                catalogVersion: version, origin: origins.next(), idempotencyKey: key, command: command(place))
-            return Proposal(group: .shard(shard), entry: entry.encoded)
+        _ commands: [(shard: ShardID, command: ShardCommand)], version: CatalogVersion, key: [UInt8],
+        deadline: ContinuousClock.Instant
+    ) async -> [WriteFate] {
+        let origins = commands.map { router.origins.open(.shard($0.shard)) }
+        let writes = zip(commands, origins).map { write, origin in
+            RoutedWrite(
+                group: .shard(write.shard),
+                entries: LogEntry(
+                    catalogVersion: version, epoch: engine.epoch(of: write.shard), origin: origin, idempotencyKey: key,
+                    command: write.command
+                ).encodedPieces)
         }
-        let outcomes = try await log.commit(proposals)
-        guard !outcomes.contains(.keyReused) else {
-            throw GrapeError(.conflict, "the Idempotency-Key was used before for another write")
+        defer {
+            for (write, origin) in zip(commands, origins) { router.origins.close(origin, .shard(write.shard)) }
         }
-        return outcomes
+        return await router.commit(writes, deadline: deadline)
     }
 
     /// The points as entries carry them, by shard; of one id twice the last, at the place of the first.
@@ -121,21 +165,6 @@ extension Node {
             key.utf8.count, "length of the Idempotency-Key", in: 1...Limits.idempotencyKeyBytesMax)
         return Array(key.utf8)
     }
-
-    /// The catalog changed under a write. Where the name means another collection now, the write was meant for the old.
-    private func resolveAgain(
-        _ name: String, was old: Collection
-    ) throws(GrapeError) -> (collection: Collection, version: CatalogVersion) {
-        let (collection, version) = try engine.resolve(name)
-        guard collection.schema.id == old.schema.id else {
-            throw GrapeError(.conflict, "collection \(name) was replaced while the write was on its way")
-        }
-        return (collection, version)
-    }
-
-    private func changing(_ name: String) -> GrapeError {
-        GrapeError(.unavailable, "the catalog keeps changing under writes to \(name)", retryAfterSeconds: 1)
-    }
 }
 
 extension PointWrite {
@@ -150,11 +179,5 @@ extension PointWrite {
         block.reserveCapacity(VectorBlock.byteCount(vectors))
         VectorBlock.encode(vectors, into: &block)
         self.init(id: point.id, vectorBlock: block, payload: point.payload)
-    }
-}
-
-extension ApplyOutcome {
-    fileprivate var isStale: Bool {
-        if case .staleCatalog = self { true } else { false }
     }
 }

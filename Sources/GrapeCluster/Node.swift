@@ -1,12 +1,14 @@
 import Dispatch
 import GrapeEngine
 import GrapeModel
+import GrapeRaft
 import GrapeStorage
 import Logging
 import Synchronization
 
-/// One node: a store, an engine on it, and a commit log before it. Every way in (REST, the embedded library) calls
-/// this type, and what comes in is checked here.
+/// One node: a store, an engine on it, its replicas of the cluster's groups, and the ways to the other nodes. Every way
+/// in (REST, gRPC, the embedded library) calls this type, and what comes in is checked here. A node alone is a cluster
+/// of one on the same path.
 ///
 /// Thread safety: all calls from anywhere. `health` is guarded by its mutex.
 package final class Node: Sendable {
@@ -17,16 +19,16 @@ package final class Node: Sendable {
 
     package let options: NodeOptions
     package let startedAt = ContinuousClock.now
-    package let clusterID: String
     /// Above this the node refuses writes.
     package let memoryLimitBytes: Int
+    package let clusterID: String
+    package let cluster: ClusterState
     let database: Database
     let engine: Engine
-    let log: any CommitLog
+    let consensus: Consensus
+    let router: Router
     let pool: SearchPool
-    let origins: WriteOrigins
     let logger: Logger
-    private let localLog: LocalCommitLog
     private let health = Mutex(Health())
     private let ticking = Mutex<Task<Void, Never>?>(nil)
 
@@ -45,7 +47,7 @@ package final class Node: Sendable {
             }
         }
         let node = try opened.get()
-        try await node.finishCatalogChanges()
+        try await node.begin()
         return node
     }
 
@@ -62,18 +64,46 @@ package final class Node: Sendable {
         self.database = database
         self.options = options
         self.logger = logger
-        clusterID = try NodeIdentity.readOrMake(database, shardCount: options.shardCount).clusterID.text
         memoryLimitBytes = options.memoryLimitBytes ?? ProcessStatistics.memoryLimitBytes
+        clusterID = try NodeIdentity.readOrMake(database, shardCount: options.shardCount).clusterID.text
         engine = try Engine.open(
             database: database, shardCount: options.shardCount, indexThreads: options.threads,
             checkpointIntervalSeconds: options.checkpointIntervalSeconds, logger: logger)
-        localLog = LocalCommitLog(database: database, engine: engine, logger: logger, failed: failed)
-        log = localLog
+        cluster = ClusterState(node: NodeNumber(1), shardCount: options.shardCount)
+        let failure = Mutex<GrapeError?>(nil)
+        _ = failure
+        consensus = Consensus(
+            database: database, engine: engine, options: options.raft, node: cluster.node, sender: NoPeers(),
+            logger: logger, failed: failed)
+        router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: nil)
         pool = SearchPool(threads: options.threads)
-        origins = WriteOrigins()
-        try localLog.recover()
+        try consensus.start()
         startTicking()
     }
+
+    private func begin() async throws(GrapeError) {
+        if consensus.status().isEmpty {
+            let all = LogGroup.all(shardCount: options.shardCount)
+            try await consensus.found(
+                all.enumerated().map { place, group in
+                    let replica = ReplicaID(node: cluster.node, serial: UInt32(place + 1))
+                    return Consensus.Founding(
+                        group: group, replica: replica, configuration: ConfState(voters: [replica]))
+                })
+        }
+        cluster.update { view in
+            view.own = ShardSet((0..<options.shardCount).map { ShardID(UInt16($0)) })
+            for shard in view.own.sorted { view.holders[shard] = [cluster.node] }
+        }
+        try await consensus.waitUntilLeading(deadline: .now + .seconds(10))
+        for entry in engine.catalog.sortedEntries where entry.phase != .ready {
+            try await router.finish(
+                CatalogChange(id: entry.schema.id, version: entry.version, phase: entry.phase), deadline: deadline)
+        }
+    }
+
+    /// When a call that begins now gives up.
+    var deadline: ContinuousClock.Instant { .now + .seconds(options.requestTimeoutSeconds) }
 
     /// A node that nobody closed gives its directory free all the same; only its last checkpoint is missing.
     deinit {
@@ -87,7 +117,7 @@ package final class Node: Sendable {
             $0.refusal = $0.refusal ?? GrapeError(.unavailable, "the node is shutting down", retryAfterSeconds: 5)
         }
         ticking.withLock { $0?.cancel() }
-        await localLog.close()
+        await consensus.close()
         await pool.close()
         await withCheckedContinuation { done in
             DispatchQueue(label: "grape.close").async {
@@ -113,10 +143,23 @@ package final class Node: Sendable {
     // MARK: Health
 
     /// Why the node can't serve now; nil while it can.
-    package var refusal: GrapeError? { health.withLock { $0.refusal } }
+    package var refusal: GrapeError? { health.withLock { $0.refusal } ?? cluster.isolation }
 
     func refuseIfDown() throws(GrapeError) {
-        if let refusal { throw refusal }
+        if let refusal = health.withLock({ $0.refusal }) { throw refusal }
+    }
+
+    /// Refuses what needs a majority while this node has contact to none.
+    func refuseIfIsolated() throws(GrapeError) {
+        try refuseIfDown()
+        if let isolation = cluster.isolation { throw isolation }
+    }
+
+    func refuse(_ consistency: Consistency) throws(GrapeError) {
+        switch consistency {
+        case .strong: try refuseIfIsolated()
+        case .eventual: try refuseIfDown()
+        }
     }
 
     /// Refuses what would take memory or disk that is not there. Deletes are not asked: they make room.
@@ -151,4 +194,9 @@ package final class Node: Sendable {
         health.withLock { $0.residentBytes = resident }
         engine.builder.tick()
     }
+}
+
+/// A node alone has nobody to send to.
+private struct NoPeers: MessageSender {
+    func send(_ messages: [GroupMessage], to node: NodeNumber) {}
 }

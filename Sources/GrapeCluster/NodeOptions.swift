@@ -5,6 +5,7 @@ import GrapeStorage
 package struct NodeOptions: Sendable {
     package var dataDirectory: String
     package var nodeID = "node-1"
+    package var version = ""
     /// Shards that the data directory is cut into; one that differs from what it has stops the start.
     package var shardCount = 16
     package var storage = StorageOptions()
@@ -17,6 +18,10 @@ package struct NodeOptions: Sendable {
     package var threads = 2
     /// Above this the node refuses writes; nil: what the machine or its control group allows.
     package var memoryLimitBytes: Int?
+    package var requestTimeoutSeconds = 30
+    package var raft = ConsensusOptions()
+    /// nil: a node alone.
+    package var cluster: ClusterOptions?
 
     package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
 }
@@ -31,4 +36,27 @@ package struct CollectionDefaults: Sendable {
     package var efConstruction = 200
 
     package init() {}
+}
+
+/// Who a node of a cluster is and whom it knows: `[cluster]`, `[sharding]`, `[tls]`.
+package struct ClusterOptions: Sendable {
+    /// Where node-to-node traffic is awaited.
+    package var listen: HostPort
+    /// The same as others reach it.
+    package var raftAddress: HostPort
+    package var grpcAddress: HostPort
+    package var restAddress: HostPort
+    package var token: String?
+    package var initialPeers: [PeerAddress] = []
+    package var seeds: [PeerAddress] = []
+    package var failureTimeoutSeconds = 60
+    package var replicaCount = 3
+    package var rebalanceThreshold = 0.1
+
+    package init(listen: HostPort, raftAddress: HostPort, grpcAddress: HostPort, restAddress: HostPort) {
+        self.listen = listen
+        self.raftAddress = raftAddress
+        self.grpcAddress = grpcAddress
+        self.restAddress = restAddress
+    }
 }

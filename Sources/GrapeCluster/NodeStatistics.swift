@@ -73,10 +73,10 @@ extension Node {
         } catch {
             throw GrapeError(error)
         }
-        for info in try collections() {
+        for collection in engine.collections {
             statistics.collections += 1
-            statistics.points += info.points
-            statistics.indexedPoints += info.indexedPoints
+            statistics.points += try engine.pointCount(collection.schema.id)
+            statistics.indexedPoints += collection.indexes.map(\.counts.inGraph).max() ?? 0
         }
         for index in engine.collections.flatMap(\.indexes) {
             let memory = index.memory

@@ -82,6 +82,19 @@ package final class Engine: Sendable {
         serving.withLock { $0.groups[group]?.applied ?? LogIndex(0) }
     }
 
+    /// Takes up replicas whose state is in the store: they begin on this node.
+    package func hold(_ states: [LogGroup: GroupState]) {
+        applied.withLock { applied in
+            for (group, state) in states { applied.groups[group] = state }
+            serving.withLock { serving in
+                serving.groups = applied.groups
+                for (group, state) in states {
+                    if case .shard(let shard) = group { serving.generations[Int(shard.rawValue)] = state.generation }
+                }
+            }
+        }
+    }
+
     /// Makes what was applied what reads and searches go by.
     private func serve(_ catalog: CatalogState, groups: [LogGroup: GroupState]) throws(ApplyError) {
         try serving.withLock { (serving) throws(ApplyError) in

@@ -4,7 +4,7 @@ import GrapeStorage
 
 extension StorageError {
     /// A row whose checksum is right but whose form is none that this build writes.
-    static func damagedRow(path: String, family: ColumnFamily, key: [UInt8]) -> StorageError {
+    package static func damagedRow(path: String, family: ColumnFamily, key: [UInt8]) -> StorageError {
         .corruption(
             Site(path: path, family: family, key: key.span), file: nil,
             detail: "the row has no form that this build knows")

@@ -35,7 +35,7 @@ import Testing
         _ = try await node.upsert([point("a", [1, 2, 3])], into: "default")
         #expect(
             await code { _ = try await node.upsert([try point("b", [1, 2])], into: "default") } == .dimensionMismatch)
-        #expect(try node.collection("default").schema.vectors[0].dimension == 3)
+        #expect(try await node.collection("default").schema.vectors[0].dimension == 3)
         await node.close()
     }
 
@@ -45,7 +45,7 @@ import Testing
         let node = try await open { $0.defaults.dimension = 4 }
         #expect(
             await code { _ = try await node.upsert([try point("b", [1, 2])], into: "default") } == .dimensionMismatch)
-        #expect(try node.collections().isEmpty)
+        #expect(try await node.collections().isEmpty)
         await node.close()
     }
 
@@ -56,8 +56,8 @@ import Testing
             let points = [try point("x", [1, 1]), try point("y", bad)]
             #expect(await code { _ = try await node.upsert(points, into: "default") } != nil)
         }
-        #expect(try node.collection("default").points == 1)
-        #expect(try await node.point(.text(Array("x".utf8)), in: "default") == nil)
+        #expect(try await node.collection("default").points == 1)
+        #expect(try await node.point(.text(Array("x".utf8)), in: "default").value == nil)
         await node.close()
     }
 
@@ -66,16 +66,16 @@ import Testing
         let uuid = "a8098c1a-f86e-11da-bd1a-00112444be1e"
         for spelling in [uuid, uuid.uppercased(), "{\(uuid)}", "urn:uuid:\(uuid)", "A8098C1AF86E11DABD1A00112444BE1E"] {
             _ = try await node.upsert([point(spelling, [1, 2])], into: "default")
-            let found = try await node.point(PointID(canonical: Array(uuid.utf8)), in: "default")
+            let found = try await node.point(PointID(canonical: Array(uuid.utf8)), in: "default").value
             #expect(found?.id.text == spelling)
         }
         _ = try await node.upsert([point("7", [1, 2])], into: "default")
         _ = try await node.upsert(
             [Point(id: WrittenID(number: 7), vectors: [NamedVector(values: [1, 2])])], into: "default")
-        #expect(try await node.point(.integer(7), in: "default")?.id.form == .number)
-        #expect(try node.collection("default").points == 2)
+        #expect(try await node.point(.integer(7), in: "default").value?.id.form == .number)
+        #expect(try await node.collection("default").points == 2)
         _ = try await node.upsert([point("007", [1, 2])], into: "default")
-        #expect(try node.collection("default").points == 3)
+        #expect(try await node.collection("default").points == 3)
         await node.close()
     }
 
@@ -86,11 +86,11 @@ import Testing
         _ = try await node.upsert([point("a", [1, 0])], into: "default", idempotencyKey: "k")
         _ = try await node.upsert([point("a", [0, 1])], into: "default")
         _ = try await node.upsert([point("a", [1, 0])], into: "default", idempotencyKey: "k")
-        #expect(try await node.point(.text([97]), in: "default")?.vectors[0].values == [0, 1])
+        #expect(try await node.point(.text([97]), in: "default").value?.vectors[0].values == [0, 1])
         await node.close()
         node = try await open()
         _ = try await node.upsert([point("a", [1, 0])], into: "default", idempotencyKey: "k")
-        #expect(try await node.point(.text([97]), in: "default")?.vectors[0].values == [0, 1])
+        #expect(try await node.point(.text([97]), in: "default").value?.vectors[0].values == [0, 1])
         let other = try point("a", [3, 3])
         #expect(
             await code { _ = try await node.upsert([other], into: "default", idempotencyKey: "k") } == .conflict)
@@ -109,11 +109,11 @@ import Testing
         #expect(await code { try await node.dropCollection("c") } == .collectionNotFound)
         await node.close()
         node = try await open()
-        #expect(try node.collections().isEmpty)
+        #expect(try await node.collections().isEmpty)
         let again = try await node.createCollection("c", vectors: schema)
         #expect(again.id == CollectionID(2))
-        #expect(try await node.search(SearchRequest(vector: [0, 0]), in: "c").isEmpty)
-        #expect(try node.collection("c").points == 0)
+        #expect(try await node.search(SearchRequest(vector: [0, 0]), in: "c").value.isEmpty)
+        #expect(try await node.collection("c").points == 0)
         await node.close()
     }
 
@@ -125,7 +125,7 @@ import Testing
         }
         func scores(_ name: String, threshold: Float? = nil, offset: Int = 0) async throws -> [Float] {
             let request = SearchRequest(vector: [3, 4], offset: offset, scoreThreshold: threshold)
-            return try await node.search(request, in: name).map { ($0.score * 1000).rounded() / 1000 }
+            return try await node.search(request, in: name).value.map { ($0.score * 1000).rounded() / 1000 }
         }
         #expect(try await scores("e") == [0, 5, 6])
         #expect(try await scores("m") == [0, 6, 7])

@@ -43,7 +43,7 @@ import Testing
                 #expect(try await node.delete(ids, from: "default") == expected, "step \(step)")
             case 13..<15 where !twin.isEmpty:
                 let id = try randomPoint(&random).id.id
-                #expect(try await node.point(id, in: "default") == twin[id], "step \(step)")
+                #expect(try await node.point(id, in: "default").value == twin[id], "step \(step)")
             case 15..<19 where !twin.isEmpty:
                 try await compareSearch(node, twin, &random)
             case 19:
@@ -52,7 +52,7 @@ import Testing
             default: continue
             }
         }
-        #expect(try node.collection("default").points == twin.count)
+        #expect(try await node.collection("default").points == twin.count)
         await node.close()
     }
 
@@ -65,7 +65,7 @@ import Testing
         }
         let request = SearchRequest(
             vector: query, limit: 7, filter: filter, withVector: true, exact: Bool.random(using: &random))
-        let found = try await node.search(request, in: "default")
+        let found = try await node.search(request, in: "default").value
         let matching = twin.values.filter { point in
             group.map { point.payload.json == Array(#"{"group":\#($0)}"#.utf8) } ?? true
         }

@@ -20,7 +20,7 @@ import Testing
         #expect(try await db.get(id: "3")?.id == 3)
         #expect(try await db.delete(id: 3))
         #expect(try await db.delete(id: 3) == false)
-        #expect(try db.count == 2)
+        #expect(try await db.count == 2)
         await db.close()
 
         let again = try await Grape.open(at: directory.path + "/vectors")
@@ -49,7 +49,7 @@ import Testing
         #expect(try await db.search([1, 2, 3]).isEmpty)
         #expect(try await db.get(id: "x") == nil)
         #expect(try await db.delete(id: "x") == false)
-        #expect(try db.count == 0)
+        #expect(try await db.count == 0)
         await db.close()
         await #expect(throws: GrapeError.self) { try await db.search([1, 2, 3]) }
     }

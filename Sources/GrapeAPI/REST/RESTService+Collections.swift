@@ -4,9 +4,9 @@ import GrapeModel
 // Collections in the form of Qdrant's API: every result stands in an envelope.
 
 extension RESTService {
-    func listCollections(_ node: Node) throws(GrapeError) -> HTTPAnswer {
+    func listCollections(_ node: Node) async throws(GrapeError) -> HTTPAnswer {
         let start = ContinuousClock.now
-        let names = try node.collections().map(\.schema.name)
+        let names = try await node.collections().map(\.schema.name)
         return HTTPAnswer(envelopeSince: start) { json in
             json.beginObject()
             json.key("collections")
@@ -21,11 +21,11 @@ extension RESTService {
         }
     }
 
-    func collectionExists(_ name: String, _ node: Node) throws(GrapeError) -> HTTPAnswer {
+    func collectionExists(_ name: String, _ node: Node) async throws(GrapeError) -> HTTPAnswer {
         let start = ContinuousClock.now
         var exists = true
         do {
-            _ = try node.collection(name)
+            _ = try await node.collection(name)
         } catch  where error.code == .collectionNotFound {
             exists = false
         }
@@ -55,9 +55,9 @@ extension RESTService {
         return HTTPAnswer(envelopeSince: start) { $0.bool(existed) }
     }
 
-    func collection(_ name: String, _ node: Node) throws(GrapeError) -> HTTPAnswer {
+    func collection(_ name: String, _ node: Node) async throws(GrapeError) -> HTTPAnswer {
         let start = ContinuousClock.now
-        let info = try node.collection(name)
+        let info = try await node.collection(name)
         return HTTPAnswer(envelopeSince: start) { json in
             json.beginObject()
             json.field("status", "green")

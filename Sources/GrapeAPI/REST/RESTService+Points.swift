@@ -34,10 +34,11 @@ extension RESTService {
     func point(_ id: String, in collection: String, _ call: RESTCall) async throws(GrapeError) -> HTTPAnswer {
         let consistency = try Self.consistency(call.query)
         let written = try WrittenID(text: id)
-        let found = try await Self.unlessUnmade(collection, nil) { () async throws(GrapeError) in
+        let nothing = ReadAnswer<Point?>(value: nil, stalenessMilliseconds: 0)
+        let found = try await Self.unlessUnmade(collection, nothing) { () async throws(GrapeError) in
             try await call.node.point(written.id, in: collection, consistency: consistency)
         }
-        guard let point = found else {
+        guard let point = found.value else {
             throw GrapeError(.notFound, "collection \(collection) has no point \(id.prefix(64))")
         }
         var answer = HTTPAnswer(capacity: 128 + point.payload.json.count) { json in
@@ -49,7 +50,7 @@ extension RESTService {
             json.raw(point.payload.json)
             json.endObject()
         }
-        if consistency == .eventual { answer.headers.append(Self.noStaleness) }
+        if consistency == .eventual { answer.headers.append(Self.staleness(found.stalenessMilliseconds)) }
         return answer
     }
 
@@ -82,8 +83,9 @@ extension RESTService {
         }
     }
 
-    /// A node that holds everything is never behind.
-    static let noStaleness = (name: "Grape-Staleness-Ms", value: "0")
+    static func staleness(_ milliseconds: Int) -> (name: String, value: String) {
+        ("Grape-Staleness-Ms", String(milliseconds))
+    }
 
     private static func consistency(_ query: [(name: String, value: String)]) throws(GrapeError) -> Consistency {
         guard let text = query.last(where: { $0.name == "consistency" })?.value else { return .strong }

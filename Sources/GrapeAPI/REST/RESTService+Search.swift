@@ -8,10 +8,12 @@ extension RESTService {
     ) async throws(GrapeError) -> HTTPAnswer {
         let start = ContinuousClock.now
         let request = try RequestBody.search(body, limits: options.limits)
-        let results = try await Self.unlessUnmade(collection, []) { () async throws(GrapeError) in
+        let nothing = ReadAnswer<[ScoredPoint]>(value: [], stalenessMilliseconds: 0)
+        let found = try await Self.unlessUnmade(collection, nothing) { () async throws(GrapeError) in
             try await call.node.search(request, in: collection)
         }
         metrics.countSearches(1)
+        let results = found.value
         var answer = HTTPAnswer(capacity: Self.capacity(results)) { json in
             json.beginObject()
             json.key("results")
@@ -19,7 +21,7 @@ extension RESTService {
             json.field("took_ms", Self.milliseconds(since: start))
             json.endObject()
         }
-        if request.consistency == .eventual { answer.headers.append(Self.noStaleness) }
+        if request.consistency == .eventual { answer.headers.append(Self.staleness(found.stalenessMilliseconds)) }
         return answer
     }
 
@@ -28,11 +30,13 @@ extension RESTService {
     ) async throws(GrapeError) -> HTTPAnswer {
         let start = ContinuousClock.now
         let requests = try RequestBody.searches(body, limits: options.limits)
-        let nothing = [[ScoredPoint]](repeating: [], count: requests.count)
-        let answers = try await Self.unlessUnmade(collection, nothing) { () async throws(GrapeError) in
+        let nothing = ReadAnswer(
+            value: [[ScoredPoint]](repeating: [], count: requests.count), stalenessMilliseconds: 0)
+        let found = try await Self.unlessUnmade(collection, nothing) { () async throws(GrapeError) in
             try await call.node.search(requests, in: collection)
         }
         metrics.countSearches(requests.count)
+        let answers = found.value
         var answer = HTTPAnswer(capacity: answers.reduce(64) { $0 + Self.capacity($1) }) { json in
             json.beginObject()
             json.key("results")
@@ -42,7 +46,9 @@ extension RESTService {
             json.field("took_ms", Self.milliseconds(since: start))
             json.endObject()
         }
-        if requests.contains(where: { $0.consistency == .eventual }) { answer.headers.append(Self.noStaleness) }
+        if requests.contains(where: { $0.consistency == .eventual }) {
+            answer.headers.append(Self.staleness(found.stalenessMilliseconds))
+        }
         return answer
     }
 

@@ -125,10 +125,10 @@ package struct RESTService: HTTPService {
             throw GrapeError(.notImplemented, "snapshots and backups are not in this release")
         case .checkConsistency, .repairConsistency:
             throw GrapeError(.notImplemented, "consistency checks and repairs are not in this release")
-        case .listCollections: try listCollections(call.node)
-        case .collectionExists(let name): try collectionExists(name, call.node)
+        case .listCollections: try await listCollections(call.node)
+        case .collectionExists(let name): try await collectionExists(name, call.node)
         case .createCollection(let name): try await createCollection(name, body, call.node)
-        case .collection(let name): try collection(name, call.node)
+        case .collection(let name): try await collection(name, call.node)
         case .dropCollection(let name): try await dropCollection(name, call.node)
         case .upsert(let name): try await upsert(into: name, call, body, progress)
         case .upsertBatch(let name): try await upsertBatch(into: name, call, body, progress)

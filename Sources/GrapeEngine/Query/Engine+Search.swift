@@ -128,7 +128,7 @@ private struct SearchRun {
 }
 
 extension DistanceMetric {
-    fileprivate func isBetter(_ score: Float, than other: Float) -> Bool {
+    package func isBetter(_ score: Float, than other: Float) -> Bool {
         higherIsBetter ? score > other : score < other
     }
 }

@@ -45,6 +45,24 @@ package enum StateKey {
         bytes.appendBigEndian(index.rawValue)
         return bytes
     }
+
+    /// Term, vote and commit index of this node's replica of a group.
+    package static func hardState(_ group: LogGroup) -> [UInt8] { numbered(0x05, group) }
+
+    /// Index and term of the entry before the first one that a group's log keeps.
+    package static func logBase(_ group: LogGroup) -> [UInt8] { numbered(0x06, group) }
+
+    /// Who this node is in its cluster.
+    package static let member: [UInt8] = [0x09]
+
+    /// This node's replica of a group.
+    package static func replica(_ group: LogGroup) -> [UInt8] { numbered(0x0a, group) }
+
+    private static func numbered(_ tag: UInt8, _ group: LogGroup) -> [UInt8] {
+        var key = [tag]
+        key.appendBigEndian(group.number)
+        return key
+    }
 }
 
 /// Keys of the family `catalog`.

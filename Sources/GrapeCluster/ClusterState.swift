@@ -1,0 +1,52 @@
+import GrapeEngine
+import GrapeModel
+import Synchronization
+
+/// What this node knows of its cluster, for whoever routes a request: put together anew a few times a second by the
+/// driver, from the catalog, the reports of the others and its own replicas.
+///
+/// Thread safety: a value under a mutex.
+package final class ClusterState: Sendable {
+    package struct View: Sendable {
+        /// This node answers for these shards: it has a replica of them whose rows are all there.
+        package var own = ShardSet()
+        /// Of each shard the nodes that answer for it, the nearest first.
+        package var holders: [ShardID: [NodeNumber]] = [:]
+        /// Leaders of groups as other nodes tell.
+        package var leaderHints: [LogGroup: NodeNumber] = [:]
+        /// Why strong calls can't be answered: no majority of the members was heard of for long.
+        package var isolation: GrapeError?
+
+        package init() {}
+    }
+
+    package let node: NodeNumber
+    let shardCount: Int
+    private let view = Mutex(View())
+
+    init(node: NodeNumber, shardCount: Int) {
+        self.node = node
+        self.shardCount = shardCount
+    }
+
+    package var current: View { view.withLock { $0 } }
+
+    func update(_ body: (inout View) -> Void) { view.withLock { body(&$0) } }
+
+    var isolation: GrapeError? { view.withLock { $0.isolation } }
+
+    var answersForAllShards: Bool { view.withLock { $0.own.count == shardCount } }
+
+    func answers(for shard: ShardID) -> Bool { view.withLock { $0.own.contains(shard) } }
+
+    /// Whether a read of the group can be made fresh here.
+    func holds(_ group: LogGroup) -> Bool {
+        if case .shard(let shard) = group { answers(for: shard) } else { true }
+    }
+
+    func leaderHint(_ group: LogGroup) -> NodeNumber? { view.withLock { $0.leaderHints[group] } }
+
+    func holders(excluding excluded: Set<NodeNumber>) -> [ShardID: [NodeNumber]] {
+        view.withLock { $0.holders.mapValues { $0.filter { !excluded.contains($0) } } }
+    }
+}

@@ -1,0 +1,154 @@
+import Dispatch
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import GrapeStorage
+import Logging
+import Synchronization
+
+/// What an apply work came to.
+enum ApplyDone: Sendable {
+    case applied(LogGroup, [CommittedEntry], [ApplyOutcome])
+    case installed(LogGroup)
+}
+
+/// Applies what is committed, on `grape.apply`, in the order in which the store loop hands it out: entries of several
+/// groups that wait together become one batch of the store and one publish of the indexes.
+///
+/// Thread safety: `state` is guarded by its mutex.
+final class ApplyThread: Sendable {
+    typealias Done = @Sendable (Result<[ApplyDone], GrapeError>) -> Void
+
+    private struct State {
+        var works: [ApplyWork] = []
+        var done: Done?
+        var isRunning = false
+        var isClosing = false
+    }
+
+    private let database: Database
+    private let engine: Engine
+    private let logger: Logger
+    private let state = Mutex(State())
+    private let queue = DispatchQueue(label: "grape.apply", qos: .userInitiated)
+
+    init(database: Database, engine: Engine, logger: Logger) {
+        self.database = database
+        self.engine = engine
+        self.logger = logger
+    }
+
+    func add(_ work: ApplyWork, _ done: @escaping Done) {
+        let starts = state.withLock { state in
+            state.works.append(work)
+            state.done = done
+            defer { state.isRunning = true }
+            return !state.isRunning
+        }
+        if starts { queue.async { self.run() } }
+    }
+
+    func drain() async {
+        state.withLock { $0.isClosing = true }
+        await withCheckedContinuation { done in queue.async { done.resume() } }
+    }
+
+    private func run() {
+        while true {
+            let (works, done) = state.withLock { state in
+                defer { state.works = [] }
+                state.isRunning = !state.works.isEmpty
+                return (state.works, state.done)
+            }
+            guard !works.isEmpty, let done else { return }
+            for run in Self.runs(works) {
+                do throws(GrapeError) {
+                    done(.success(try carryOut(run)))
+                } catch {
+                    return done(.failure(error))
+                }
+            }
+        }
+    }
+
+    /// Bytes of entries that one batch of the store takes, about.
+    private static let batchBytesMax = 4 << 20
+
+    /// Works that go together: entries up to a size, a switch alone.
+    private static func runs(_ works: [ApplyWork]) -> [[ApplyWork]] {
+        var runs: [[ApplyWork]] = []
+        var bytes = 0
+        for work in works {
+            guard case .entries(_, let entries) = work else {
+                runs.append([work])
+                bytes = .max
+                continue
+            }
+            let own = entries.reduce(0) { $0 + $1.byteCount }
+            if runs.isEmpty || bytes > batchBytesMax {
+                runs.append([])
+                bytes = 0
+            }
+            runs[runs.count - 1].append(work)
+            bytes += own
+        }
+        return runs
+    }
+
+    private func carryOut(_ works: [ApplyWork]) throws(GrapeError) -> [ApplyDone] {
+        if case .install(let image, let replica, let hardState) = works[0] {
+            try install(image, replica, hardState)
+            return [.installed(image.group)]
+        }
+        var entries: [CommittedEntry] = []
+        for work in works { if case .entries(_, let own) = work { entries += own } }
+        var outcomes = try applyWaitingForSpace(entries)[...]
+        var done: [ApplyDone] = []
+        for work in works {
+            guard case .entries(let group, let own) = work else { continue }
+            done.append(.applied(group, own, Array(outcomes.prefix(own.count))))
+            outcomes = outcomes.dropFirst(own.count)
+        }
+        return done
+    }
+
+    /// The entries are durable, so a full disk can only delay them.
+    private func applyWaitingForSpace(_ entries: [CommittedEntry]) throws(GrapeError) -> [ApplyOutcome] {
+        while true {
+            do {
+                return try engine.apply(entries)
+            } catch {
+                guard case .storage(let storage) = error, storage.isWriteStop, !state.withLock({ $0.isClosing }) else {
+                    throw GrapeError(error)
+                }
+                database.waitForSpace(storage, logger)
+            }
+        }
+    }
+
+    /// One synced batch: the group's state with its new generation, the log's new beginning, the hard state.
+    private func install(
+        _ image: SnapshotImage, _ replica: ReplicaID, _ hardState: HardState
+    ) throws(GrapeError) {
+        do throws(StorageError) {
+            var batch = try database.makeBatch()
+            let base = EntryID(
+                term: Term(image.state.appliedTerm), index: RaftIndex(image.state.applied.rawValue))
+            batch.put(.state, key: StateKey.group(image.group), value: image.state.encoded)
+            batch.put(.state, key: StateKey.hardState(image.group), value: hardState.encoded)
+            batch.put(.state, key: StateKey.logBase(image.group), value: base.encoded)
+            batch.deleteRange(
+                .log, from: RaftLogStore.key(image.group, .zero), to: RaftLogStore.key(image.group, .max))
+            try database.write(batch, sync: true)
+        } catch {
+            throw GrapeError(error)
+        }
+        try engine.adopt(image.group, image.state)
+    }
+}
+
+extension CommittedEntry {
+    fileprivate var byteCount: Int {
+        if case .command(let bytes) = content { bytes.count + 64 } else { 64 }
+    }
+}

@@ -1,0 +1,35 @@
+import GrapeModel
+import GrapeRaft
+
+// A configuration in bytes, as group states, snapshots and founding messages carry it: four lists of replica ids (count
+// 16 bits, ids 64 bits; voters, outgoing voters, learners, next learners), then whether it leaves by itself (8 bits).
+extension ConfState {
+    package var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        for list in [voters, votersOutgoing, learners, learnersNext] {
+            bytes.appendLittleEndian(UInt16(list.count))
+            for replica in list { bytes.appendLittleEndian(replica.rawValue) }
+        }
+        bytes.append(autoLeave ? 1 : 0)
+        return bytes
+    }
+
+    /// nil where the bytes are no configuration.
+    package init?(encoded bytes: [UInt8]) {
+        var reader = ByteReader(bytes)
+        var lists: [[ReplicaID]] = []
+        for _ in 0..<4 {
+            guard let count = reader.integer(UInt16.self), Int(count) <= GrapeRaft.Limits.replicasMax else { return nil }
+            var list: [ReplicaID] = []
+            for _ in 0..<count {
+                guard let id = reader.integer(UInt64.self) else { return nil }
+                list.append(ReplicaID(id))
+            }
+            lists.append(list)
+        }
+        guard let autoLeave = reader.integer(UInt8.self), autoLeave <= 1, reader.isAtEnd else { return nil }
+        self.init(
+            voters: lists[0], votersOutgoing: lists[1], learners: lists[2], learnersNext: lists[3],
+            autoLeave: autoLeave == 1)
+    }
+}

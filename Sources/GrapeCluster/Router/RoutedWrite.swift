@@ -1,0 +1,76 @@
+import GrapeEngine
+import GrapeModel
+
+/// A write of one group on its way: its entries (pieces of one command, where that is long) go together and under one
+/// origin, however often they are sent.
+package struct RoutedWrite: Sendable {
+    package let group: LogGroup
+    package let entries: [[UInt8]]
+
+    package init(group: LogGroup, entries: [[UInt8]]) {
+        self.group = group
+        self.entries = entries
+    }
+}
+
+/// What a routed write came to in the end.
+package enum WriteFate: Sendable {
+    case applied(ApplyOutcome)
+    /// It was not and will not be applied.
+    case refused(GrapeError)
+    /// It may have been applied, or may still be.
+    case unknown
+}
+
+/// A routed write and what its attempts have told. A value: the router carries out what it says.
+struct WriteAttempts {
+    let write: RoutedWrite
+    private(set) var fate: WriteFate?
+    /// An attempt went out whose end nobody saw.
+    private(set) var mayBeIn = false
+    /// Where the last answer said that the leader is.
+    private(set) var leader: NodeNumber?
+
+    init(_ write: RoutedWrite) { self.write = write }
+
+    /// The results of all its entries, as one node gave them.
+    mutating func take(_ results: ArraySlice<ProposalResult>) {
+        leader = nil
+        if case .applied(let outcome) = results.last, results.allSatisfy(\.isApplied) {
+            fate = .applied(outcome)
+            return
+        }
+        for result in results { take(result) }
+    }
+
+    private mutating func take(_ result: ProposalResult) {
+        switch result {
+        case .applied: break
+        // An earlier piece may be in, which alone does nothing.
+        case .lost: break
+        case .notLeader(let node): leader = node
+        case .unknown: mayBeIn = true
+        case .refused(let error):
+            // A node that goes down or has no quorum may be followed by another leader.
+            if !mayBeIn, error.code != .unavailable { fate = .refused(error) }
+        }
+    }
+
+    /// The node was not reached, or answered nothing that can be read.
+    mutating func noAnswer(mayHaveArrived: Bool) {
+        leader = nil
+        mayBeIn = mayBeIn || mayHaveArrived
+    }
+
+    /// Time is over.
+    mutating func end(_ error: GrapeError) {
+        guard fate == nil else { return }
+        fate = mayBeIn ? .unknown : .refused(error)
+    }
+}
+
+extension ProposalResult {
+    var isApplied: Bool {
+        if case .applied = self { true } else { false }
+    }
+}

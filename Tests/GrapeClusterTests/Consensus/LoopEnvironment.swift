@@ -1,0 +1,45 @@
+import GrapeCluster
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import GrapeStorage
+
+/// Keeps what a store loop asks for until a test carries it out.
+final class LoopEnvironment: StoreLoopEnvironment {
+    let database: Database
+    /// The disk has no room: writes are refused.
+    var isFull = false
+    var outbox: [(to: NodeNumber, message: GroupMessage)] = []
+    /// Snapshots that the loop wants to have sent.
+    var snapshots: [GroupMessage] = []
+    var syncTicket: UInt64?
+    var works: [ApplyWork] = []
+    var answers: [Token: ProposalResult] = [:]
+    var readable: [Token] = []
+    var stops: [String] = []
+    /// Calls of `write` that wrote something.
+    var writes = 0
+    var syncs = 0
+
+    init(_ database: Database) { self.database = database }
+
+    func write(_ batch: borrowing WriteBatch) throws(StorageError) {
+        if isFull { throw .noSpace(.init(path: database.path), detail: "the test took it") }
+        try database.write(batch)
+        writes += 1
+    }
+
+    func requestSync(_ ticket: UInt64) { syncTicket = max(ticket, syncTicket ?? 0) }
+
+    func send(_ messages: [GroupMessage], to node: NodeNumber) { outbox += messages.map { (node, $0) } }
+
+    func sendSnapshot(_ message: GroupMessage) { snapshots.append(message) }
+
+    func apply(_ work: ApplyWork) { works.append(work) }
+
+    func answer(_ token: Token, _ result: ProposalResult) { answers[token] = result }
+
+    func readable(_ token: Token) { readable.append(token) }
+
+    func stopped(_ group: LogGroup, _ reason: String) { stops.append(reason) }
+}

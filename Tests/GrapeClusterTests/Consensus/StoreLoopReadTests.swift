@@ -1,0 +1,134 @@
+import GrapeCluster
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import Testing
+
+/// Strong reads (RAFT.md 10, 11).
+@Suite struct StoreLoopReadTests {
+    private let a = LoopCluster.a
+    private let b = LoopCluster.b
+
+    private func elected(_ leader: Int = 1) throws -> LoopCluster {
+        let cluster = try LoopCluster()
+        try #require(try cluster.elect(leader) != nil)
+        try cluster.tick(3)
+        return cluster
+    }
+
+    @Test(arguments: [1, 2]) func `Reads that wait at one moment share one round a group, at the leader and elsewhere`(
+        node: Int
+    ) throws {
+        let cluster = try elected()
+        cluster.forgetDelivered()
+        let tokens = (0..<20).map { _ in cluster.token() }
+        for token in tokens { cluster[node].loop.read([a, b], token) }
+        try cluster.settle()
+        #expect(cluster[node].environment.readable == tokens)
+        #expect(cluster.delivered[.heartbeat] == 4, "a round is a heartbeat to each of two followers, for two groups")
+        #expect(cluster.delivered[.readIndex] ?? 0 == (node == 1 ? 0 : 2))
+    }
+
+    @Test func `A round that was sent takes no more readers`() throws {
+        let cluster = try elected()
+        let (first, second) = (cluster.token(), cluster.token())
+        let loop = cluster[1].loop
+        loop.read([a], first)
+        try loop.turn()
+        let early = cluster[1].environment.outbox
+        cluster[1].environment.outbox = []
+        #expect(early.contains { $0.message.message.kind == .heartbeat })
+        loop.read([a], second)
+        try loop.turn()
+        cluster[1].environment.outbox = []
+        // Only the first round's heartbeats arrive.
+        for (target, message) in early {
+            let node = cluster[Int(target.rawValue)]
+            node.loop.receive([message], from: NodeNumber(1))
+            try node.loop.turn()
+            for (_, answer) in node.environment.outbox { loop.receive([answer], from: target) }
+            node.environment.outbox = []
+        }
+        try loop.turn()
+        #expect(cluster[1].environment.readable == [first])
+    }
+
+    @Test func `A read waits until this node has applied what was committed before it`() throws {
+        let cluster = try elected()
+        cluster[2].holdsApply = true
+        cluster[1].loop.propose(a, [1], cluster.token())
+        try cluster.settle()
+        try cluster.tick(2)
+        let token = cluster.token()
+        cluster[2].loop.read([a], token)
+        try cluster.settle()
+        #expect(cluster[2].environment.readable.isEmpty)
+        cluster[2].holdsApply = false
+        try cluster.settle()
+        #expect(cluster[2].environment.readable == [token])
+        #expect(cluster[2].commands(a) == [[1]])
+    }
+
+    @Test func `A leader that was cut off answers no read`() throws {
+        let cluster = try elected()
+        cluster.isolated = [NodeNumber(1)]
+        let token = cluster.token()
+        cluster[1].loop.read([a], token)
+        try cluster.tick(40)
+        try #require(try cluster.elect(2) != nil)
+        #expect(cluster[1].environment.readable.isEmpty)
+        cluster.isolated = []
+        try cluster.tick(8)
+        #expect(cluster[1].environment.readable == [token], "it asked the new leader")
+    }
+
+    @Test func `Readers without a leader wait for the next one; who gave up is not answered`() throws {
+        let cluster = try elected()
+        cluster.isolated = [NodeNumber(1)]
+        let (patient, gone) = (cluster.token(), cluster.token())
+        cluster[3].loop.read([a, b], patient)
+        cluster[3].loop.read([a], gone)
+        try cluster.tick(5)
+        #expect(cluster[3].environment.readable.isEmpty)
+        cluster[3].loop.cancel(gone)
+        try cluster.tick(40, only: [3])
+        try #require(try cluster.elect(2) != nil)
+        try cluster.tick(8)
+        #expect(cluster[3].environment.readable == [patient])
+    }
+
+    @Test func `A round that takes longer than a heartbeat still ends`() throws {
+        let cluster = try elected()
+        let token = cluster.token()
+        let loop = cluster[1].loop
+        loop.read([a], token)
+        var late: [[(to: NodeNumber, message: GroupMessage)]] = []
+        // Everything arrives after five ticks, more than two heartbeats.
+        for _ in 0..<30 {
+            loop.tick()
+            try loop.turn()
+            late.append(cluster[1].environment.outbox)
+            cluster[1].environment.outbox = []
+            guard late.count > 5 else { continue }
+            for (target, message) in late.removeFirst() {
+                let node = cluster[Int(target.rawValue)]
+                node.loop.receive([message], from: NodeNumber(1))
+                _ = try node.work()
+                for (_, answer) in node.environment.outbox { loop.receive([answer], from: target) }
+                node.environment.outbox = []
+            }
+            try loop.turn()
+        }
+        #expect(cluster[1].environment.readable == [token])
+    }
+
+    @Test func `How far behind a cut-off follower is shows from the moment it hears nothing`() throws {
+        let cluster = try elected()
+        try cluster.tick(10)
+        #expect(try #require(cluster[3].status(a)).stalenessMilliseconds <= 4)
+        #expect(cluster[1].status(a)?.stalenessMilliseconds == 0)
+        cluster.isolated = [NodeNumber(3)]
+        try cluster.tick(9)
+        #expect(try #require(cluster[3].status(a)).stalenessMilliseconds >= 7)
+    }
+}

@@ -7,10 +7,11 @@ SWIFT_FLAGS = -c release
 IMPORT_CHECK = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop-demo test check lint imports format release bench simulate clean
+.PHONY: help setup demo stop-demo cluster stop-cluster test check lint imports format release bench bench-cluster \
+	simulate faults clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F"|" "{ printf \"%-18s %s\\n\", \$$1, \$$2 }"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F"|" "{ printf \"%-22s %s\\n\", \$$1, \$$2 }"
 
 setup: ## install what is missing
 	@scripts/setup.sh
@@ -20,6 +21,12 @@ demo: ## build, start a node with a few thousand real embeddings, search it
 
 stop-demo: ## stop the demo's node
 	@scripts/stop_demo.sh
+
+cluster: ## build, start three nodes as one cluster on 127.0.0.1
+	@scripts/cluster.sh
+
+stop-cluster: ## stop the three nodes
+	@scripts/stop_cluster.sh
 
 # Built apart: `swift test` alone compiles all modules once more, with other flags. At most four tests at a time: those
 # with servers of their own need a part of the machine each.
@@ -46,8 +53,17 @@ release: setup ## build the programs
 bench: ## measure index and server, with hnswlib beside them
 	@scripts/bench.sh
 
+bench-cluster: ## measure replicated writes of three nodes, with etcd beside them
+	@scripts/bench_etcd.sh
+
 simulate: setup ## simulate clusters for $(SECONDS) seconds
 	swift run $(SWIFT_FLAGS) grape-simulate --seconds $(SECONDS)
+
+faults: setup ## kill, pause and cut off nodes under load for $(SECONDS) seconds; SEED=N repeats a run
+	swift build $(SWIFT_FLAGS) --product grape-vector-db-server
+	swift build $(SWIFT_FLAGS) --product grape-faults
+	"$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-faults" --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) \
+		$(FAULTS_FLAGS)
 
 clean: ## remove what was built; data stay
 	swift package clean

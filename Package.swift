@@ -15,6 +15,7 @@ let package = Package(
         .executable(name: "grape-vector-db-server", targets: ["GrapeServer"]),
         .executable(name: "grape-bench", targets: ["GrapeBench"]),
         .executable(name: "grape-simulate", targets: ["GrapeSimulation"]),
+        .executable(name: "grape-faults", targets: ["GrapeFaults"]),
     ],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
@@ -78,7 +79,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
-            ], swiftSettings: safe),
+            ], exclude: ["GRPC"], swiftSettings: safe),
 
         // Executables
         .executableTarget(
@@ -104,8 +105,21 @@ let package = Package(
         // Tests
         .target(
             name: "GrapeTestKit", dependencies: ["GrapeRaft"], path: "Tests/GrapeTestKit", swiftSettings: safe),
+        .target(
+            name: "GrapeClusterTestKit",
+            dependencies: [
+                "GrapeTestKit", "GrapeCluster", "GrapeEngine", "GrapeStorage", "GrapeModel", "GrapeRaft",
+                .product(name: "Logging", package: "swift-log"),
+            ], path: "Tests/GrapeClusterTestKit", swiftSettings: safe),
         .executableTarget(
-            name: "GrapeSimulation", dependencies: ["GrapeTestKit", "GrapeRaft"], path: "Tests/GrapeSimulation",
+            name: "GrapeFaults",
+            dependencies: [
+                "GrapeModel", "GrapeTestKit", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], path: "Tests/GrapeFaults", swiftSettings: safe),
+        .executableTarget(
+            name: "GrapeSimulation", dependencies: ["GrapeTestKit", "GrapeClusterTestKit", "GrapeRaft"], path: "Tests/GrapeSimulation",
             swiftSettings: safe),
         .testTarget(name: "GrapeModelTests", dependencies: ["GrapeModel", "GrapeTestKit"], swiftSettings: base),
         .testTarget(
@@ -128,7 +142,8 @@ let package = Package(
         .testTarget(
             name: "GrapeClusterTests",
             dependencies: [
-                "GrapeCluster", "GrapeModel", "GrapeTestKit", .product(name: "Logging", package: "swift-log"),
+                "GrapeCluster", "GrapeEngine", "GrapeModel", "GrapeRaft", "GrapeStorage", "GrapeTestKit",
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
             ], swiftSettings: base),
         .testTarget(name: "GrapeTests", dependencies: ["Grape", "GrapeTestKit"], swiftSettings: base),
         .testTarget(name: "GrapeRaftTests", dependencies: ["GrapeRaft", "GrapeTestKit"], swiftSettings: base),
@@ -146,8 +161,9 @@ let package = Package(
         .testTarget(
             name: "GrapeProcessTests",
             dependencies: [
-                "GrapeServer", "GrapeBench", "GrapeModel", "GrapeTestKit",
-                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                "GrapeServer", "GrapeBench", "GrapeFaults", "GrapeModel", "GrapeTestKit",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: safe),
         .testTarget(
             name: "GrapeServerTests",

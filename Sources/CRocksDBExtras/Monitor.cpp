@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "CRocksDBExtras.h"
+#include "MemoryFileSystem.h"
 #include "PatientFileSystem.h"
 #include "Wrappers.h"
 
@@ -141,9 +142,11 @@ struct grape_monitor_t {
     std::shared_ptr<PatientFileSystem> files;
     std::unique_ptr<rocksdb::Env> environment;
     std::shared_ptr<rocksdb::SstFileManager> tables;
+    bool is_in_memory = false;
 };
 
-grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, const char *reserve_path) {
+grape_monitor_t *grape_monitor_create(
+    const char *log_path, size_t log_bytes, const char *reserve_path, const grape_memory_files_t *files) {
     auto *monitor = new grape_monitor_t;
     if (log_path) {
         monitor->log = std::make_shared<BoundedLog>(log_path, log_bytes);
@@ -152,7 +155,10 @@ grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, co
     }
     monitor->listener = std::make_shared<ErrorListener>();
     monitor->files = std::make_shared<PatientFileSystem>(reserve_path);
-    monitor->environment = rocksdb::NewCompositeEnv(monitor->files);
+    std::shared_ptr<rocksdb::FileSystem> system = monitor->files;
+    monitor->is_in_memory = files != nullptr;
+    if (files) system = files->system;
+    monitor->environment = rocksdb::NewCompositeEnv(system);
     monitor->tables.reset(rocksdb::NewSstFileManager(monitor->environment.get(), monitor->log));
     // Added on both sides of RocksDB's comparison, so that the limit binds compactions only: see below.
     monitor->tables->SetCompactionBufferSize(limit_offset_bytes);
@@ -164,6 +170,8 @@ void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options) 
     options->rep.listeners.push_back(monitor->listener);
     options->rep.env = monitor->environment.get();
     options->rep.sst_file_manager = monitor->tables;
+    // Sixteen threads for each family would be most of what an open in memory takes.
+    if (monitor->is_in_memory) options->rep.max_file_opening_threads = 1;
 }
 
 void grape_monitor_observe(grape_monitor_t *monitor, void (*changed)(void *context), void *context) {

@@ -8,6 +8,7 @@ package struct APIOptions: Sendable {
     package var version = GrapeVersion.current
     package var host = "127.0.0.1"
     package var restPort = 6333
+    package var grpcPort = 6334
     package var prometheusPort = 9090
     /// Where clients find this node's gRPC port, and what other nodes dial.
     package var nodeAddress = HostPort(host: "127.0.0.1", port: 6334)
@@ -30,6 +31,7 @@ package struct APIOptions: Sendable {
         nodeID = configuration.cluster.nodeID
         host = configuration.bindAddress
         restPort = configuration.server.restPort
+        grpcPort = configuration.server.grpcPort
         prometheusPort = configuration.monitoring.prometheusPort
         nodeAddress = configuration.nodeAddress
         raftAddress = configuration.raftAddress

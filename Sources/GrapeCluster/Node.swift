@@ -15,6 +15,7 @@ package final class Node: Sendable {
     private struct Health {
         var refusal: GrapeError?
         var residentBytes = 0
+        var isClosed = false
     }
 
     package let options: NodeOptions
@@ -22,83 +23,109 @@ package final class Node: Sendable {
     /// Above this the node refuses writes.
     package let memoryLimitBytes: Int
     package let clusterID: String
+    package let number: NodeNumber
     package let cluster: ClusterState
     let database: Database
     let engine: Engine
     let consensus: Consensus
     let router: Router
+    let driver: ClusterDriver
     let pool: SearchPool
     let logger: Logger
+    private let transport: Transport?
+    private let gateway: PeerGateway
     private let health = Mutex(Health())
-    private let ticking = Mutex<Task<Void, Never>?>(nil)
+    private let tasks = Mutex<[Task<Void, Never>]>([])
 
-    /// Opens the data directory, or makes it; loads the indexes; applies what the log has beyond the rows.
+    /// Opens the data directory, or makes it; becomes a member of the cluster where it is none yet; loads the indexes;
+    /// applies what the log has beyond the rows. In a cluster that takes until the others answer.
     /// - Parameter failed: called once if the node can't go on (the disk failed); it refuses everything from then on.
     package static func open(
         _ options: NodeOptions, logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void = { _ in }
     ) async throws(GrapeError) -> Node {
-        let opened: Result<Node, GrapeError> = await withCheckedContinuation { answer in
-            DispatchQueue(label: "grape.open").async {
-                do throws(GrapeError) {
-                    answer.resume(returning: .success(try Node(options, logger: logger, failed: failed)))
-                } catch {
-                    answer.resume(returning: .failure(error))
-                }
+        let database = try await blocking { () throws(GrapeError) in try openStore(options) }
+        let gateway = PeerGateway()
+        let transport = try await listen(options, gateway, logger)
+        do throws(GrapeError) {
+            let record = try await membership(options, database, transport, gateway, logger)
+            let node = try await blocking { () throws(GrapeError) in
+                try Node(
+                    options, database: database, record: record, transport: transport, gateway: gateway, logger: logger,
+                    failed: failed)
             }
+            try await node.begin(record)
+            return node
+        } catch {
+            await transport?.stop()
+            _ = try? await blocking { () throws(GrapeError) in try? database.close() }
+            throw error
         }
-        let node = try opened.get()
-        try await node.begin()
-        return node
     }
 
     private init(
-        _ options: NodeOptions, logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void
+        _ options: NodeOptions, database: Database, record: MemberRecord, transport: Transport?, gateway: PeerGateway,
+        logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void
     ) throws(GrapeError) {
-        let database: Database
-        do {
-            database = try Database.open(path: options.dataDirectory, options: options.storage)
-        } catch {
-            throw GrapeError(error)
-        }
-        database.startSpaceWatch()
-        self.database = database
+        guard let identity = try NodeIdentity.read(database, shardCount: options.shardCount), let number = record.number
+        else { preconditionFailure("a node opens when it is a member") }
         self.options = options
+        self.database = database
         self.logger = logger
+        self.transport = transport
+        self.gateway = gateway
+        self.number = number
+        clusterID = identity.clusterID.text
         memoryLimitBytes = options.memoryLimitBytes ?? ProcessStatistics.memoryLimitBytes
-        clusterID = try NodeIdentity.readOrMake(database, shardCount: options.shardCount).clusterID.text
         engine = try Engine.open(
             database: database, shardCount: options.shardCount, indexThreads: options.threads,
             checkpointIntervalSeconds: options.checkpointIntervalSeconds, logger: logger)
-        cluster = ClusterState(node: NodeNumber(1), shardCount: options.shardCount)
-        let failure = Mutex<GrapeError?>(nil)
-        _ = failure
+        cluster = ClusterState(node: number, shardCount: options.shardCount)
+        let failure = FailureSwitch(failed)
         consensus = Consensus(
-            database: database, engine: engine, options: options.raft, node: cluster.node, sender: NoPeers(),
-            logger: logger, failed: failed)
-        router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: nil)
+            database: database, engine: engine, options: options.raft, node: number, sender: transport ?? NoPeers(),
+            logger: logger, failed: { failure.fail($0) })
+        router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: transport)
+        driver = ClusterDriver(
+            node: number, options: options, engine: engine, consensus: consensus, router: router, cluster: cluster,
+            transport: transport, logger: logger)
         pool = SearchPool(threads: options.threads)
+        transport?.identify(cluster: Array(identity.clusterID.encoded.dropFirst()), number: number)
         try consensus.start()
-        startTicking()
+        failure.onFailure { [weak self] error in self?.health.withLock { $0.refusal = $0.refusal ?? error } }
+        gateway.run(
+            PeerGateway.Running(
+                consensus: consensus, service: PeerService(router: router, pool: pool), driver: driver,
+                admission: Admission(
+                    cluster: identity.clusterID, node: number, founded: record.founded, engine: engine,
+                    consensus: consensus, router: router),
+                snapshots: { _, _ in [] }))
     }
 
-    private func begin() async throws(GrapeError) {
-        if consensus.status().isEmpty {
-            let all = LogGroup.all(shardCount: options.shardCount)
-            try await consensus.found(
-                all.enumerated().map { place, group in
-                    let replica = ReplicaID(node: cluster.node, serial: UInt32(place + 1))
-                    return Consensus.Founding(
-                        group: group, replica: replica, configuration: ConfState(voters: [replica]))
-                })
+    /// Makes the replicas of a founder, and waits until the groups held here have leaders.
+    private func begin(_ record: MemberRecord) async throws(GrapeError) {
+        if !record.hasBegun {
+            if let founded = record.founded, consensus.status().isEmpty {
+                try await consensus.found(InitialLayout.replicas(of: number, in: founded.layout))
+            }
+            try await Self.blocking { [database] () throws(GrapeError) in
+                var record = record
+                record.hasBegun = true
+                do throws(StorageError) {
+                    try record.write(database)
+                } catch {
+                    throw GrapeError(error)
+                }
+            }
         }
-        cluster.update { view in
-            view.own = ShardSet((0..<options.shardCount).map { ShardID(UInt16($0)) })
-            for shard in view.own.sorted { view.holders[shard] = [cluster.node] }
-        }
-        try await consensus.waitUntilLeading(deadline: .now + .seconds(10))
-        for entry in engine.catalog.sortedEntries where entry.phase != .ready {
-            try await router.finish(
-                CatalogChange(id: entry.schema.id, version: entry.version, phase: entry.phase), deadline: deadline)
+        startTicking()
+        tasks.withLock { [driver] in $0.append(Task { await driver.run() }) }
+        if transport == nil {
+            try await consensus.waitUntilLeading(deadline: .now + .seconds(30))
+            while !cluster.answersForAllShards { try? await Task.sleep(for: .milliseconds(5)) }
+            for entry in engine.catalog.sortedEntries where entry.phase != .ready {
+                let change = CatalogChange(id: entry.schema.id, version: entry.version, phase: entry.phase)
+                try await router.finish(change, deadline: deadline)
+            }
         }
     }
 
@@ -107,24 +134,26 @@ package final class Node: Sendable {
 
     /// A node that nobody closed gives its directory free all the same; only its last checkpoint is missing.
     deinit {
-        ticking.withLock { $0?.cancel() }
+        for task in tasks.withLock({ $0 }) { task.cancel() }
         engine.builder.abandon()
     }
 
-    /// Finishes the writes that are under way, writes the index checkpoint and closes the store.
+    /// Finishes the writes that are under way, writes the index checkpoint and closes the store. A second call waits for
+    /// nothing.
     package func close() async {
-        health.withLock {
-            $0.refusal = $0.refusal ?? GrapeError(.unavailable, "the node is shutting down", retryAfterSeconds: 5)
+        let isFirst = health.withLock { health in
+            health.refusal =
+                health.refusal ?? GrapeError(.unavailable, "the node is shutting down", retryAfterSeconds: 5)
+            defer { health.isClosed = true }
+            return !health.isClosed
         }
-        ticking.withLock { $0?.cancel() }
+        guard isFirst else { return }
+        for task in tasks.withLock({ $0 }) { task.cancel() }
         await consensus.close()
+        gateway.stop()
+        await transport?.stop()
         await pool.close()
-        await withCheckedContinuation { done in
-            DispatchQueue(label: "grape.close").async {
-                self.closeStore()
-                done.resume()
-            }
-        }
+        _ = try? await Self.blocking { () throws(GrapeError) in self.closeStore() }
     }
 
     private func closeStore() {
@@ -186,7 +215,7 @@ package final class Node: Sendable {
                 try? await Task.sleep(for: .seconds(1))
             }
         }
-        ticking.withLock { $0 = task }
+        tasks.withLock { $0.append(task) }
     }
 
     private func tick() {

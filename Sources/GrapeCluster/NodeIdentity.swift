@@ -11,30 +11,25 @@ struct NodeIdentity: Sendable, Hashable {
     var clusterID: PointID
     var shardCount: Int
 
-    /// Reads the directory's identity; a new directory gets one.
-    static func readOrMake(_ database: Database, shardCount: Int) throws(GrapeError) -> NodeIdentity {
-        do {
-            if let bytes = try database.get(.state, StateKey.identity) {
-                return try NodeIdentity(encoded: bytes, path: database.path, expecting: shardCount)
-            }
-            let identity = NodeIdentity(
-                clusterID: .uuid(
-                    high: .random(in: 0 ... .max) & ~0xf000 | 0x4000, low: .random(in: 0 ... .max) >> 2 | 1 << 63),
-                shardCount: shardCount)
-            var batch = try database.makeBatch()
-            batch.put(.state, key: StateKey.identity, value: identity.encoded)
-            try database.write(batch, sync: true)
-            return identity
-        } catch let error as StorageError {
-            throw GrapeError(error)
-        } catch let error as GrapeError {
-            throw error
+    /// A random id of a new cluster, in the form of a version 4 UUID.
+    static func newClusterID() -> PointID {
+        .uuid(high: .random(in: 0 ... .max) & ~0xf000 | 0x4000, low: .random(in: 0 ... .max) >> 2 | 1 << 63)
+    }
+
+    /// The directory's identity; nil where it belongs to no cluster yet.
+    static func read(_ database: Database, shardCount: Int) throws(GrapeError) -> NodeIdentity? {
+        let bytes: [UInt8]?
+        do throws(StorageError) {
+            bytes = try database.get(.state, StateKey.identity)
         } catch {
-            throw GrapeError(.internalError, "\(error)")
+            throw GrapeError(error)
+        }
+        return try bytes.map { (bytes) throws(GrapeError) in
+            try NodeIdentity(encoded: bytes, path: database.path, expecting: shardCount)
         }
     }
 
-    private var encoded: [UInt8] {
+    var encoded: [UInt8] {
         var bytes: [UInt8] = [Self.format]
         bytes.append(contentsOf: clusterID.encoded.dropFirst())
         bytes.appendLittleEndian(UInt32(shardCount))

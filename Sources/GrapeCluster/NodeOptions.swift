@@ -52,6 +52,8 @@ package struct ClusterOptions: Sendable {
     package var failureTimeoutSeconds = 60
     package var replicaCount = 3
     package var rebalanceThreshold = 0.1
+    /// Set: node-to-node traffic is mutual TLS.
+    package var tls: TransportOptions.TLSFiles?
 
     package init(listen: HostPort, raftAddress: HostPort, grpcAddress: HostPort, restAddress: HostPort) {
         self.listen = listen

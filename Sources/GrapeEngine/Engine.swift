@@ -7,67 +7,130 @@ import Synchronization
 /// Rows and indexes of one node: applies committed entries, answers reads and searches.
 ///
 /// Thread safety:
-/// 1. `apply` runs one call at a time; it alone changes rows, group states and the catalog, under `applied`.
-/// 2. Everything else reads `serving`, a value that apply replaces after its batch is in the store.
+/// 1. Groups are spread over lanes. Whoever changes rows or the state of a group holds its lane, so apply is serial in a
+///    shard and parallel across lanes. Whoever changes the catalog holds all lanes. Lanes are taken in their order.
+/// 2. Everything else reads `serving`, a value that apply changes after its batch is in the store.
 /// 3. Searches see what `clock` has published: rows are written before, so a search that sees a point finds its row,
 ///    or a newer one (`RowFetch` compares versions).
 package final class Engine: Sendable {
-    /// What reads and searches go by.
-    struct Serving: Sendable {
-        var catalog: CatalogState
-        var collections: [CollectionID: Collection]
-        /// Those that take writes, in the order of their ids.
-        var ready: [Collection] = []
-        /// Where apply stands, as of its last batch.
-        var groups: [LogGroup: GroupState]
-        /// The generation of each shard whose rows count.
-        var generations: [ReplicaGeneration]
-    }
-
-    /// What the next entry is applied to.
-    private struct Applied: Sendable {
-        var groups: [LogGroup: GroupState]
-        var catalog: CatalogState
-    }
-
     package let database: Database
     package let shardCount: Int
     package let clock: VisibilityClock
     package let builder: IndexBuilder
     let logger: Logger
-    private let applied: Mutex<Applied>
-    private let serving: Mutex<Serving>
+    private let applyLanes: [ApplyLane]
+    let serving: Mutex<Serving>
+    /// The newest generation of each shard that was ever used here.
+    let newestGenerations: Mutex<[ShardID: ReplicaGeneration]>
+    /// Why an index lacks what the rows have: nothing is applied any more, a restart joins them again.
+    private let failure = Mutex<ApplyError?>(nil)
 
     init(
-        database: Database, shardCount: Int, clock: VisibilityClock, serving: Serving, builder: IndexBuilder,
-        logger: Logger
+        database: Database, shardCount: Int, lanes: Int, clock: VisibilityClock, serving: Serving,
+        newestGenerations: [ShardID: ReplicaGeneration], builder: IndexBuilder, logger: Logger
     ) {
         self.database = database
         self.shardCount = shardCount
         self.clock = clock
         self.builder = builder
         self.logger = logger
-        applied = Mutex(Applied(groups: serving.groups, catalog: serving.catalog))
-        var serving = serving
-        serving.ready = Self.ready(serving.catalog, serving.collections)
+        applyLanes = (0..<max(1, lanes)).map { _ in ApplyLane() }
         self.serving = Mutex(serving)
+        self.newestGenerations = Mutex(newestGenerations)
     }
 
-    /// Applies entries in the order given: one batch for the store, then one publish for all indexes.
+    // MARK: Lanes
+
+    /// Groups of different lanes may be applied at the same time.
+    package var lanes: Int { applyLanes.count }
+
+    /// The lane of a group. The catalog's entries exclude all others, whatever lane they come by.
+    package func lane(of group: LogGroup) -> Int {
+        switch group {
+        case .shard(let shard): Int(shard.rawValue) % applyLanes.count
+        case .catalog: 0
+        }
+    }
+
+    /// Runs a body between two turns of these groups. Not to be nested, and no place to call `apply`, `hold` or `release`.
+    package func exclusively<Result: Sendable, Failure: Error>(
+        _ groups: some Sequence<LogGroup>, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try holding(lanes(of: groups)[...], body)
+    }
+
+    private func lanes(of groups: some Sequence<LogGroup>) -> [Int] {
+        var needed: Set<Int> = []
+        for group in groups {
+            if group == .catalog { return Array(applyLanes.indices) }
+            needed.insert(lane(of: group))
+        }
+        return needed.sorted()
+    }
+
+    private func holding<Result: Sendable, Failure: Error>(
+        _ lanes: ArraySlice<Int>, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard let first = lanes.first else { return try body() }
+        return try applyLanes[first].turn.withLock { (_) throws(Failure) in
+            try holding(lanes.dropFirst(), body)
+        }
+    }
+
+    // MARK: Apply
+
+    /// Applies entries in the order given: one batch for the store, then one publish for all indexes. Calls with entries
+    /// of different lanes may run at the same time.
     package func apply(_ entries: [CommittedEntry]) throws(ApplyError) -> [ApplyOutcome] {
-        try applied.withLock { (state) throws(ApplyError) in
+        guard !entries.isEmpty else { return [] }
+        let lanes = lanes(of: entries.lazy.map(\.group))
+        return try holding(lanes[...]) { () throws(ApplyError) in
+            if let failure = failure.withLock({ $0 }) { throw failure }
+            var turn = try beginTurn(lanes)
             var outcomes: [ApplyOutcome] = []
             outcomes.reserveCapacity(entries.count)
-            var turn = try ApplyTurn.begin(database, groups: state.groups, catalog: state.catalog)
             for entry in entries { outcomes.append(try turn.apply(entry)) }
             try turn.finish()
             for prefix in turn.emptied { dropFiles(of: prefix) }
-            state.groups = turn.groups
-            state.catalog = turn.catalog
-            try serve(turn.catalog, groups: turn.groups)
-            try publish(turn.indexChanges)
+            do throws(ApplyError) {
+                try publish(turn)
+            } catch {
+                // The rows are in, the index lacks them: nothing may come on top.
+                failure.withLock { $0 = error }
+                throw error
+            }
+            keepOrigins(turn.origins)
             return outcomes
         }
+    }
+
+    /// Tables of origins move into the turn. One that fails loses them, and the next reads them from their rows.
+    private func beginTurn(_ lanes: [Int]) throws(ApplyError) -> ApplyTurn {
+        var origins: [ShardID: OriginTable] = [:]
+        for lane in lanes {
+            let known = applyLanes[lane].origins.withLock { known in
+                defer { known = [:] }
+                return known
+            }
+            if origins.isEmpty { origins = known } else { origins.merge(known) { $1 } }
+        }
+        let (groups, catalog) = serving.withLock { ($0.groups, $0.catalog) }
+        do throws(StorageError) {
+            return try ApplyTurn(database: database, groups: groups, catalog: catalog, origins: origins)
+        } catch {
+            throw .storage(error)
+        }
+    }
+
+    private func keepOrigins(_ origins: [ShardID: OriginTable]) {
+        for (shard, table) in origins {
+            applyLanes[lane(of: .shard(shard))].origins.withLock { $0[shard] = table }
+        }
+    }
+
+    /// The rows of origins are others now: the next turn reads them anew. The caller holds the lane.
+    func forgetOrigins(_ shard: ShardID) {
+        applyLanes[lane(of: .shard(shard))].origins.withLock { $0[shard] = nil }
     }
 
     /// Gives the disk space of deleted rows back without waiting for a compaction; they are gone already.
@@ -77,57 +140,14 @@ package final class Engine: Sendable {
         }
     }
 
-    /// The last entry of the group whose work is in the store.
-    package func appliedIndex(of group: LogGroup) -> LogIndex {
-        serving.withLock { $0.groups[group]?.applied ?? LogIndex(0) }
-    }
-
-    /// Takes up replicas whose state is in the store: they begin on this node.
-    package func hold(_ states: [LogGroup: GroupState]) {
-        applied.withLock { applied in
-            for (group, state) in states { applied.groups[group] = state }
-            serving.withLock { serving in
-                serving.groups = applied.groups
-                for (group, state) in states {
-                    if case .shard(let shard) = group { serving.generations[Int(shard.rawValue)] = state.generation }
-                }
-            }
+    /// Makes what a turn has written what reads and searches go by.
+    private func publish(_ turn: borrowing ApplyTurn) throws(ApplyError) {
+        let (groups, changed) = (turn.groups, turn.changed)
+        serving.withLock { serving in
+            for group in changed { serving.groups[group] = groups[group] }
         }
-    }
-
-    /// Makes what was applied what reads and searches go by.
-    private func serve(_ catalog: CatalogState, groups: [LogGroup: GroupState]) throws(ApplyError) {
-        try serving.withLock { (serving) throws(ApplyError) in
-            serving.groups = groups
-            guard serving.catalog.version != catalog.version else { return }
-            serving.catalog = catalog
-            var collections: [CollectionID: Collection] = [:]
-            for entry in catalog.sortedEntries where entry.phase != .dropping {
-                let id = entry.schema.id
-                if let known = serving.collections[id] {
-                    collections[id] = known
-                } else {
-                    collections[id] = try newCollection(entry.schema)
-                }
-            }
-            serving.collections = collections
-            serving.ready = Self.ready(catalog, collections)
-        }
-    }
-
-    private static func ready(_ catalog: CatalogState, _ collections: [CollectionID: Collection]) -> [Collection] {
-        catalog.sortedEntries.compactMap { $0.phase == .ready ? collections[$0.schema.id] : nil }
-    }
-
-    private func newCollection(_ schema: CollectionSchema) throws(ApplyError) -> Collection {
-        do {
-            return try Collection(schema: schema, clock: clock)
-        } catch {
-            throw .index(error)
-        }
-    }
-
-    private func publish(_ changes: [IndexChange]) throws(ApplyError) {
+        let loaded = changed.contains(.catalog) ? try serve(turn.catalog) : []
+        let changes = turn.indexChanges.filter { !loaded.contains($0.collection) }
         guard !changes.isEmpty else { return }
         let collections = serving.withLock { $0.collections }
         do {
@@ -137,50 +157,16 @@ package final class Engine: Sendable {
         }
         builder.wake()
     }
+}
 
-    // MARK: What reads go by
-
-    /// The collection of this name and the catalog version at which the name means it.
-    package func resolve(_ name: String) throws(GrapeError) -> (collection: Collection, version: CatalogVersion) {
-        let found: (Collection, CatalogVersion)? = serving.withLock { serving in
-            guard let entry = serving.catalog.entry(named: name), entry.phase == .ready,
-                let collection = serving.collections[entry.schema.id]
-            else { return nil }
-            return (collection, serving.catalog.version)
-        }
-        guard let found else { throw GrapeError(.collectionNotFound, "there is no collection \(name)") }
-        return found
-    }
-
-    /// All collections that take writes, in the order of their ids.
-    package var collections: [Collection] {
-        serving.withLock { $0.ready }
-    }
-
-    /// The catalog as it is applied here.
-    package var catalog: CatalogState { serving.withLock { $0.catalog } }
-
-    func prefix(_ shard: ShardID, _ collection: CollectionID) -> RowKeyPrefix {
-        let generation = serving.withLock { $0.generations[Int(shard.rawValue)] }
-        return RowKeyPrefix(shard: shard, generation: generation, collection: collection)
-    }
-
-    package func shard(of id: PointID, in collection: CollectionID) -> ShardID {
-        ShardHash.shard(of: id.encoded, in: collection, count: shardCount)
-    }
+/// What apply keeps of some groups between their turns.
+final class ApplyLane: Sendable {
+    /// Held during a turn.
+    let turn = Mutex<Void>(())
+    let origins = Mutex<[ShardID: OriginTable]>([:])
 }
 
 extension ApplyTurn {
-    fileprivate static func begin(
-        _ database: Database, groups: [LogGroup: GroupState], catalog: CatalogState
-    ) throws(ApplyError) -> ApplyTurn {
-        do {
-            return try ApplyTurn(database: database, groups: groups, catalog: catalog)
-        } catch {
-            throw .storage(error)
-        }
-    }
-
     fileprivate mutating func finish() throws(ApplyError) {
         do {
             try write()

@@ -30,6 +30,18 @@ extension HNSWGraph {
         return walk(level: 0, scorer: scorer, scratch: scratch, admission: AdmitAll(), expansionsMax: expansionsMax)
     }
 
+    /// The same for callers who decide what an answer is.
+    func search<Admission: WalkAdmission>(
+        scorer: Scorer, scratch: SearchScratch, width: Int, admission: Admission, expansionsMax: Int
+    ) -> Bool {
+        scratch.beam.reset(width: width)
+        guard let entry else { return true }
+        let start = descend(from: entry, to: 0, scorer: scorer, scratch: scratch)
+        scratch.beginVisits(count: arena.highWater)
+        enter(start, scorer: scorer, scratch: scratch, admission: admission)
+        return walk(level: 0, scorer: scorer, scratch: scratch, admission: admission, expansionsMax: expansionsMax)
+    }
+
     /// Puts the first candidate into the empty beam.
     func enter<Admission: WalkAdmission>(
         _ ordinal: UInt32, scorer: Scorer, scratch: SearchScratch, admission: Admission

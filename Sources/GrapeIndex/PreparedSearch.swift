@@ -74,7 +74,7 @@ struct PreparedSearch {
 
     /// The candidates of the beam that may be answers and those of the tail, in one order. A point that was met in both
     /// has two equal entries, which lie side by side.
-    private func merge(_ waiting: [UInt64]) -> [UInt64] {
+    func merge(_ waiting: [UInt64]) -> [UInt64] {
         let beam = scratch.beam
         var walked: [UInt64] = []
         walked.reserveCapacity(beam.count)

@@ -50,3 +50,14 @@ package struct NodeNumber: Sendable, Hashable, Comparable, CustomStringConvertib
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
     package var description: String { String(rawValue) }
 }
+
+/// How often a shard was begun anew after a disaster: writes that were meant for the shard as it was before are refused.
+package struct ShardEpoch: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package let rawValue: UInt32
+
+    package init(_ rawValue: UInt32) { self.rawValue = rawValue }
+
+    package static let first = ShardEpoch(1)
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    package var description: String { String(rawValue) }
+}

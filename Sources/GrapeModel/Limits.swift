@@ -28,6 +28,16 @@ package struct Limits: Sendable, Hashable {
     package static let waitingReadsMax = 4_096
     /// An idempotency key is forgotten when its shard's log has so many further entries.
     package static let rememberedEntries = 100_000
+    /// Bytes of one entry of a log; a longer command travels in pieces.
+    package static let entryBytesMax = 256 << 10
+    /// Pieces of one command.
+    package static let commandPiecesMax = 16_384
+    /// Bytes of pieces that a shard keeps of commands that are not complete; the one begun first goes, never the only one.
+    package static let unfinishedBytesMax = 256 << 20
+    /// Outcomes that a shard keeps of one run of a router.
+    package static let originSequencesMax = 1_024
+    /// Runs of routers whose outcomes a shard keeps; the one idle longest goes.
+    package static let originIncarnationsMax = 256
 
     package init() {}
 }

@@ -19,6 +19,18 @@ package struct ShardSet: Sendable, Hashable {
         return word < words.count && words[word] >> (UInt64(shard.rawValue) % 64) & 1 == 1
     }
 
+    package mutating func remove(_ shard: ShardID) {
+        let word = Int(shard.rawValue) / UInt64.bitWidth
+        guard word < words.count else { return }
+        words[word] &= ~(1 << (UInt64(shard.rawValue) % 64))
+        // Equal sets have equal words.
+        while words.last == 0 { words.removeLast() }
+    }
+
+    package func isSubset(of other: ShardSet) -> Bool {
+        words.indices.allSatisfy { words[$0] & ~($0 < other.words.count ? other.words[$0] : 0) == 0 }
+    }
+
     package var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
     package var isEmpty: Bool { count == 0 }

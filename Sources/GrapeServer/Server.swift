@@ -68,9 +68,12 @@ private struct NodeService: Service {
                 "version": "\(GrapeVersion.current)", "rest": "http://\(configuration.bindAddress):\(port)",
                 "data_dir": "\(configuration.server.dataDirectory)",
             ])
-        let node = try await Node.open(NodeOptions(configuration), logger: logger) { error in
-            logger.critical("the node can't go on: \(error.message)")
-            exit(ExitStatus.diskError.rawValue)
+        let options = NodeOptions(configuration, restPort: port)
+        let node = try await cancelWhenGracefulShutdown { [logger] in
+            try await Node.open(options, logger: logger) { error in
+                logger.critical("the node can't go on: \(error.message)")
+                exit(ExitStatus.diskError.rawValue)
+            }
         }
         serving.serve(node)
         logger.info("ready", metadata: ["rest": "http://\(configuration.bindAddress):\(port)"])
@@ -80,9 +83,18 @@ private struct NodeService: Service {
 }
 
 extension NodeOptions {
-    init(_ configuration: Configuration) {
+    /// - Parameter restPort: The one that REST listens on.
+    init(_ configuration: Configuration, restPort: Int) {
         self.init(dataDirectory: configuration.server.dataDirectory)
         nodeID = configuration.cluster.nodeID
+        version = GrapeVersion.current
+        requestTimeoutSeconds = configuration.server.requestTimeoutSeconds
+        raft.electionTimeoutMilliseconds = configuration.raft.electionTimeoutMilliseconds
+        raft.heartbeatMilliseconds = configuration.raft.heartbeatIntervalMilliseconds
+        raft.compactionThreshold = configuration.raft.logCompactionThreshold
+        raft.snapshotInterval = configuration.raft.snapshotInterval
+        raft.maxAppendEntries = configuration.raft.maxAppendEntries
+        cluster = configuration.isClustered ? ClusterOptions(configuration, restPort: restPort) : nil
         shardCount = configuration.sharding.shardCount
         threads = configuration.server.workerThreads ?? ProcessInfo.processInfo.activeProcessorCount
         limits = configuration.requestLimits
@@ -101,5 +113,24 @@ extension NodeOptions {
         defaults.quantization = configuration.vector.binaryQuantization ? .binary : .none
         defaults.m = configuration.index.m
         defaults.efConstruction = configuration.index.efConstruction
+    }
+}
+
+extension ClusterOptions {
+    fileprivate init(_ configuration: Configuration, restPort: Int) {
+        let tls = configuration.tls
+        self.init(
+            listen: HostPort(host: configuration.bindAddress, port: configuration.cluster.raftPort),
+            raftAddress: configuration.raftAddress, grpcAddress: configuration.nodeAddress,
+            restAddress: HostPort(host: configuration.nodeAddress.host, port: restPort))
+        token = configuration.cluster.token
+        initialPeers = configuration.cluster.initialPeers
+        seeds = configuration.cluster.seedNodes
+        failureTimeoutSeconds = configuration.cluster.failureTimeoutSeconds
+        replicaCount = configuration.sharding.replicaCount
+        rebalanceThreshold = configuration.sharding.rebalanceThreshold
+        if tls.enabled, let certificate = tls.certFile, let key = tls.keyFile, let authority = tls.caFile {
+            self.tls = TransportOptions.TLSFiles(certificate: certificate, key: key, authority: authority)
+        }
     }
 }

@@ -14,6 +14,7 @@ extension Database {
     /// rest without a word. 4. RocksDB opens it, replaying the log. 5. The format record is checked, upgraded or written.
     package static func open(path: String, options: StorageOptions = StorageOptions()) throws(StorageError) -> Database
     {
+        if options.fileSystem != nil { return try openInMemory(path, options) }
         let site = StorageError.Site(path: path)
         if !options.readOnly && options.createIfMissing { try Directory.create(path) }
         let lease = try DirectoryLease(path: path, sharing: options.readOnly)
@@ -37,6 +38,16 @@ extension Database {
             try database.syncLog()
             _ = database.checkSpace()
         }
+        return database
+    }
+
+    /// The last steps alone: nobody else has such a disk, and nothing on it is damaged from outside.
+    private static func openInMemory(_ path: String, _ options: StorageOptions) throws(StorageError) -> Database {
+        let handles = try openHandles(
+            RocksSettings(options, path: path), readOnly: options.readOnly, at: StorageError.Site(path: path))
+        let database = Database(path: path, options: options, handles: handles, syncMark: nil, lease: nil)
+        try database.checkFormat()
+        if !options.readOnly { try database.syncLog() }
         return database
     }
 

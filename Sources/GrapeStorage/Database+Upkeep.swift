@@ -69,7 +69,7 @@ extension Database {
             figures.estimatedKeys += property("rocksdb.estimate-num-keys", family)
         }
         figures.isWriteStopped = property("rocksdb.is-write-stopped", .state) != 0
-        figures.walBytes = try Directory.logNumbers(path)
+        figures.walBytes = try (options.fileSystem == nil ? Directory.logNumbers(path) : [])
             .reduce(0) { $0 + Directory.byteCount(path + "/" + Directory.logName($1)) }
         figures.cacheBytes = UInt64(rocksdb_cache_get_usage(handles.settings.cache))
         figures.cachePinnedBytes = UInt64(rocksdb_cache_get_pinned_usage(handles.settings.cache))

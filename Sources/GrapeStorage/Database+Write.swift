@@ -25,23 +25,28 @@ extension Database {
         if sync && self.options.syncWrites { syncMark?.advance(to: before + UInt64(batch.count)) }
     }
 
-    /// Brings every earlier write to the disk. Writers are not held up while it waits.
-    package func syncLog() throws(StorageError) {
+    /// Whether a sync waits for the disk.
+    package var syncsWrites: Bool { options.syncWrites }
+
+    /// Brings every earlier write to the disk. Writers are not held up while it waits. `always`: also where the options
+    /// say that nothing waits for the disk.
+    package func syncLog(always: Bool = false) throws(StorageError) {
         try enter()
         defer { leave() }
-        try syncLogWhileEntered()
+        try syncLogWhileEntered(always: always)
     }
 
-    func syncLogWhileEntered() throws(StorageError) {
+    func syncLogWhileEntered(always: Bool = false) throws(StorageError) {
+        let waits = always || options.syncWrites
         let written = rocksdb_get_latest_sequence_number(handles.database)
         do throws(StorageError) {
             try StorageError.check(at: .init(path: path)) {
-                rocksdb_flush_wal(handles.database, options.syncWrites ? 1 : 0, &$0)
+                rocksdb_flush_wal(handles.database, waits ? 1 : 0, &$0)
             }
         } catch {
             throw noting(error)
         }
-        if options.syncWrites { syncMark?.advance(to: written) }
+        if waits { syncMark?.advance(to: written) }
     }
 
     /// Deletes the keys in [from, to) and, at once, the table files that hold nothing else: for what is dropped as a

@@ -26,7 +26,7 @@ package final class Database: @unchecked Sendable {
     let handles: RocksHandles
     let space: DiskSpace
     let syncMark: SyncMark?
-    private let lease: DirectoryLease
+    private let lease: DirectoryLease?
     private let users = Atomic<Int>(0)
     private let isClosing = Atomic<Bool>(false)
     private let isFreed = Mutex(false)
@@ -37,7 +37,7 @@ package final class Database: @unchecked Sendable {
     private static let closeWaitMilliseconds = 10_000
 
     init(
-        path: String, options: StorageOptions, handles: RocksHandles, syncMark: SyncMark?, lease: DirectoryLease
+        path: String, options: StorageOptions, handles: RocksHandles, syncMark: SyncMark?, lease: DirectoryLease?
     ) {
         self.path = path
         self.options = options
@@ -85,7 +85,7 @@ package final class Database: @unchecked Sendable {
         syncMark?.noteManifest()
         grape_monitor_stop_waiting(handles.settings.monitor)
         handles.free()
-        lease.release()
+        lease?.release()
         return failure
     }
 

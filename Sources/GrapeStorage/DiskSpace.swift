@@ -26,6 +26,8 @@ package final class DiskSpace: Sendable {
     /// Below: full, or what a reserve is needed for.
     let fullBytes: UInt64
     private let isReadOnly: Bool
+    /// Takes the disk's place.
+    private let memory: MemoryFileSystem?
     private let current = Atomic<UInt8>(SpaceState.ok.rawValue)
     private let unflushed = Atomic<UInt64>(0)
     /// Held while the reserve is made or deleted.
@@ -35,6 +37,7 @@ package final class DiskSpace: Sendable {
         site = StorageError.Site(path: path)
         reserveFile = Self.reservePath(path)
         isReadOnly = options.readOnly
+        memory = options.fileSystem
         var info = statvfs()
         let disk = statvfs(path, &info) == 0 ? UInt64(info.f_blocks) * UInt64(info.f_frsize) : .max
         reserveBytes = min(UInt64(max(0, options.reserveBytes)), disk / 32)
@@ -47,7 +50,10 @@ package final class DiskSpace: Sendable {
     var state: SpaceState { SpaceState(rawValue: current.load(ordering: .relaxed)) ?? .full }
 
     /// Bytes that this process may still write.
-    func freeBytes() throws(StorageError) -> UInt64 { try Self.freeBytes(site.path) }
+    func freeBytes() throws(StorageError) -> UInt64 {
+        if let memory { return memory.freeBytes }
+        return try Self.freeBytes(site.path)
+    }
 
     static func freeBytes(_ path: String) throws(StorageError) -> UInt64 {
         var info = statvfs()
@@ -93,7 +99,7 @@ package final class DiskSpace: Sendable {
 
     private func restoreReserve(free: UInt64) {
         reserve.withLock { _ in
-            guard !isReadOnly, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes,
+            guard !isReadOnly, memory == nil, reserveBytes > 0, free >= almostFullBytes * 5 / 4 + reserveBytes,
                 Directory.byteCount(reserveFile) == 0
             else { return }
             let descriptor = Glibc.open(reserveFile, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

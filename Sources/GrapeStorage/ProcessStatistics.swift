@@ -19,6 +19,16 @@ package enum ProcessStatistics {
         return min(machine, group ?? machine)
     }
 
+    /// Processors that are online.
+    package static var cores: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+    /// By the machine's clock, which may jump: for people to read, never for decisions.
+    package static var millisecondsSince1970: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(max(0, time.tv_sec)) * 1_000 + UInt64(max(0, time.tv_nsec)) / 1_000_000
+    }
+
     private static func text(of path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

@@ -20,7 +20,8 @@ final class RocksSettings: @unchecked Sendable {
         database = rocksdb_options_create()
         cache = rocksdb_cache_create_lru(options.cacheBytes)
         monitor = grape_monitor_create(
-            options.readOnly ? nil : path + "/LOG", Self.logBytes, DiskSpace.reservePath(path))
+            options.readOnly || options.fileSystem != nil ? nil : path + "/LOG", Self.logBytes,
+            DiskSpace.reservePath(path), options.fileSystem?.files)
         families = ColumnFamily.allCases.map { [cache] in Self.familyOptions($0, options, cache: cache) }
         grape_monitor_attach(monitor, database)
         Self.setResources(database, options, cache: cache)

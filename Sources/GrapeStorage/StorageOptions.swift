@@ -18,6 +18,8 @@ package struct StorageOptions: Sendable {
     package var createIfMissing = true
     /// Takes no lock and changes nothing: for looking into a directory.
     package var readOnly = false
+    /// Where the database lies, instead of a directory: then there is no `reserve`, no `synced` and no `LOG`.
+    package var fileSystem: MemoryFileSystem?
 
     package init() {}
 

@@ -1,8 +1,6 @@
 import GrapeEngine
 import GrapeModel
-import GrapeStorage
 import GrapeTestKit
-import Logging
 import Testing
 
 /// Apply is a function of the log: however entries are cut into turns, and however often the store is closed between,
@@ -11,19 +9,9 @@ import Testing
     private static let shards = 4
     private static let collection = CollectionID(1)
 
-    private func open(_ path: String) throws -> Engine {
-        var options = StorageOptions()
-        options.cacheBytes = 4 << 20
-        options.writeBufferBytes = 1 << 20
-        return try Engine.open(
-            database: Database.open(path: path, options: options), shardCount: Self.shards, indexThreads: 1,
-            checkpointIntervalSeconds: 300, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    }
+    private func open(_ path: String) throws -> Engine { try EngineFixture.open(path, shards: Self.shards) }
 
-    private func close(_ engine: Engine) throws {
-        try engine.builder.stop()
-        try engine.database.close()
-    }
+    private func close(_ engine: Engine) throws { try EngineFixture.close(engine) }
 
     /// A log in which points are written, written again and removed, under idempotency keys now and then, with a
     /// collection made before.
@@ -50,9 +38,7 @@ import Testing
                 Int.random(in: 0..<3, using: &random) == 0
                 ? .delete(Self.collection, [id.id, .integer(7)])
                 : .upsert(Self.collection, [PointWrite(id: id, vectorBlock: block, payload: .empty)])
-            let origin = WriteOrigin(incarnation: 1, sequence: 1, lowestOpen: 0)
-            let write = LogEntry(
-                catalogVersion: CatalogVersion(2), origin: origin, idempotencyKey: key, command: command)
+            let write = LogEntry(catalogVersion: CatalogVersion(2), idempotencyKey: key, command: command)
             log.append(entry(.shard(shard), write.encoded))
         }
         return log
@@ -97,11 +83,9 @@ import Testing
         let ids = (0..<60).map { PointID.integer($0) }
         for shard in (0..<Self.shards).map({ ShardID(UInt16($0)) }) {
             let last = log.last { $0.group == .shard(shard) }?.index ?? LogIndex(0)
-            let write = LogEntry(
-                catalogVersion: CatalogVersion(2),
-                origin: WriteOrigin(incarnation: 1, sequence: 1, lowestOpen: 0),
-                command: .delete(Self.collection, ids))
-            log.append(CommittedEntry(group: .shard(shard), index: last.next, term: 0, content: .command(write.encoded)))
+            let write = LogEntry(catalogVersion: CatalogVersion(2), command: .delete(Self.collection, ids))
+            log.append(
+                CommittedEntry(group: .shard(shard), index: last.next, term: 0, content: .command(write.encoded)))
         }
         _ = try engine.apply(log)
         #expect(try digests(engine).allSatisfy { $0 == RowDigest() })
@@ -118,7 +102,8 @@ import Testing
         let group = LogGroup.shard(ShardID(0))
         let gap = CommittedEntry(group: group, index: LogIndex(1_000), term: 0, content: log[10].content)
         #expect(throws: ApplyError.self) { try engine.apply([log[10], gap]) }
-        let unknown = CommittedEntry(group: group, index: engine.appliedIndex(of: group).next, term: 0, content: .command([1, 99]))
+        let unknown = CommittedEntry(
+            group: group, index: engine.appliedIndex(of: group).next, term: 0, content: .command([1, 99]))
         #expect(throws: ApplyError.self) { try engine.apply([unknown]) }
         #expect(try digests(engine) == before)
         _ = try engine.apply(Array(log.dropFirst(10)))
@@ -131,12 +116,12 @@ import Testing
         var random = Xoshiro256(seed: 4)
         let log = randomLog(&random, length: 1)
         let group = log[2].group
-        let origin = WriteOrigin(incarnation: 1, sequence: 1, lowestOpen: 0)
         let fence = LogEntry(
-            catalogVersion: CatalogVersion(3), origin: origin, command: .fence(CatalogVersion(3), dropping: nil))
+            catalogVersion: CatalogVersion(3), command: .fence(CatalogVersion(3), dropping: nil))
         let late = CommittedEntry(group: group, index: LogIndex(2), term: 0, content: log[2].content)
         let outcomes = try engine.apply([
-            log[0], log[1], CommittedEntry(group: group, index: LogIndex(1), term: 0, content: .command(fence.encoded)), late,
+            log[0], log[1], CommittedEntry(group: group, index: LogIndex(1), term: 0, content: .command(fence.encoded)),
+            late,
         ])
         #expect(outcomes.suffix(2) == [.fenced, .staleCatalog(CatalogVersion(3))])
         #expect(try engine.pointCount(Self.collection) == 0)

@@ -18,7 +18,7 @@ import GrapeEngine
     private func randomEntry(_ random: inout some RandomNumberGenerator) throws -> LogEntry {
         let collection = CollectionID(.random(in: 1...9, using: &random))
         let command: ShardCommand
-        switch Int.random(in: 0..<3, using: &random) {
+        switch Int.random(in: 0..<4, using: &random) {
         case 0:
             var points: [PointWrite] = []
             for _ in 0..<Int.random(in: 0..<5, using: &random) {
@@ -33,11 +33,14 @@ import GrapeEngine
         case 1:
             let count = Int.random(in: 0..<5, using: &random)
             command = .delete(collection, try (0..<count).map { _ in try randomID(&random).id })
+        case 2:
+            command = .piece(number: 3, count: 7, bytes: (0..<9).map { _ in .random(in: 0...255, using: &random) })
         default:
             command = .fence(CatalogVersion(7), dropping: Bool.random(using: &random) ? collection : nil)
         }
         return LogEntry(
             catalogVersion: CatalogVersion(.random(in: 0...9, using: &random)),
+            epoch: ShardEpoch(.random(in: 0...3, using: &random)),
             origin: WriteOrigin(incarnation: 1, sequence: 2, lowestOpen: 0),
             idempotencyKey: Bool.random(using: &random) ? Array("key".utf8) : [], command: command)
     }
@@ -72,6 +75,49 @@ import GrapeEngine
         bytes[0] = 1
         bytes[1] = 99
         #expect(LogEntry(encoded: bytes) == nil)
+    }
+
+    @Test func `Every outcome comes back from its bytes, and cut ones are refused`() {
+        let outcomes: [ApplyOutcome] = [
+            .upserted(7), .deleted([]), .deleted((0..<19).map { $0 % 3 == 0 }), .fenced,
+            .staleCatalog(CatalogVersion(9)), .keyReused, .staleEpoch(ShardEpoch(4)), .forgotten, .pending, .nothing,
+            .catalog(.notFound), .catalog(.done(CollectionID(3), CatalogVersion(8))),
+        ]
+        for outcome in outcomes {
+            var bytes: [UInt8] = []
+            outcome.encode(into: &bytes)
+            var reader = ByteReader(bytes)
+            #expect(ApplyOutcome(reader: &reader) == outcome)
+            #expect(reader.isAtEnd)
+            var cut = ByteReader(Array(bytes.dropLast()))
+            #expect(ApplyOutcome(reader: &cut) == nil)
+        }
+    }
+
+    @Test func `A long entry travels in pieces that make the whole again`() throws {
+        var random = Xoshiro256(seed: 16)
+        for _ in 0..<200 {
+            let entry = try randomEntry(&random)
+            if case .piece = entry.command { continue }
+            let most = Int.random(in: 60...300, using: &random)
+            let pieces = entry.encodedPieces(entryBytesMax: most)
+            #expect(pieces.allSatisfy { $0.count <= most })
+            guard pieces.count > 1 else {
+                #expect(pieces == [entry.encoded])
+                continue
+            }
+            var whole: [UInt8] = []
+            for (place, piece) in pieces.enumerated() {
+                guard let piece = LogEntry(encoded: piece), case .piece(place, pieces.count, let bytes) = piece.command
+                else {
+                    Issue.record("piece \(place) is none")
+                    continue
+                }
+                #expect(piece.origin == entry.origin && piece.epoch == entry.epoch)
+                whole += bytes
+            }
+            #expect(whole == entry.encoded)
+        }
     }
 
     @Test func `A point row comes back with its form, versions, hash and payload`() throws {

@@ -1,5 +1,4 @@
 import Foundation
-import GrapeTestKit
 
 /// Starts a worker process a core, each with every so many-th seed, and sums up what they say.
 ///
@@ -7,9 +6,20 @@ import GrapeTestKit
 struct Supervisor {
     private struct Outcome {
         var runs = 0
-        var report = Simulation.Report()
+        var events = 0
+        var operations = 0
+        /// In the order in which a worker told them.
+        var counts: [(name: String, count: Int)] = []
         var cpuSeconds = 0.0
         var isClean = true
+
+        mutating func add(_ count: Int, to name: String) {
+            if let place = counts.firstIndex(where: { $0.name == name }) {
+                counts[place].count += count
+            } else {
+                counts.append((name, count))
+            }
+        }
     }
 
     private let arguments: SimulateArguments
@@ -46,7 +56,8 @@ struct Supervisor {
         ]
         if arguments.runs != .max { options += ["--runs", String((arguments.runs + workers - 1 - worker) / workers)] }
         if arguments.seconds != .max { options += ["--seconds", String(arguments.seconds)] }
-        if let bug = arguments.plantedBug { options += ["--plant", bug.rawValue] }
+        if let bug = arguments.plantedBug { options += ["--plant", bug] }
+        if arguments.simulatesCluster { options.append("--cluster") }
         if arguments.printsTraces { options.append("--trace") }
         process.arguments = options
         let output = Pipe()
@@ -71,10 +82,10 @@ struct Supervisor {
             case ("total", 4):
                 isFinished = true
                 total.runs += numbers[0]
-                total.report.events += numbers[1]
-                total.report.operations += numbers[2]
+                total.events += numbers[1]
+                total.operations += numbers[2]
                 total.cpuSeconds += Double(numbers[3]) / 1_000
-            case ("count", 2): total.report.coverage.add(numbers[1], to: numbers[0])
+            case ("count", 1): total.add(numbers[0], to: String(words[1]))
             default: break
             }
         }
@@ -83,21 +94,19 @@ struct Supervisor {
         if let failure = text.range(of: "failure\n") {
             print(text[failure.upperBound...])
         } else {
-            let options = SimulationOptions(
-                seed: UInt64(lastSeed) ?? 0, events: arguments.events, plantedBug: arguments.plantedBug)
-            print(
-                "FAILED trap, status \(status)\nseed \(lastSeed)\noptions \(options)\nreplay: \(options.replayCommand)")
+            let run = SimulatedRun.describe(seed: UInt64(lastSeed) ?? 0, arguments)
+            print("FAILED trap, status \(status)\nseed \(lastSeed)\noptions \(run.options)\nreplay: \(run.replay)")
         }
     }
 
     private func summarise(_ total: Outcome) {
-        let report = total.report
-        let rate = total.cpuSeconds > 0 ? Int(Double(report.events) / total.cpuSeconds) : 0
-        print("\(total.runs) seeds, \(report.events) events, \(report.operations) client operations")
+        let rate = total.cpuSeconds > 0 ? Int(Double(total.events) / total.cpuSeconds) : 0
+        print("\(total.runs) seeds, \(total.events) events, \(total.operations) client operations")
         print("\(rate) events a second a core")
-        for event in CoveredEvent.allCases { print("  \(event) \(report.coverage[event])") }
-        if total.isClean && !report.coverage.missing.isEmpty {
-            print("never happened: \(report.coverage.missing.map { "\($0)" }.joined(separator: ", "))")
+        for (name, count) in total.counts { print("  \(name) \(count)") }
+        let missing = total.counts.filter { $0.count == 0 && !SimulatedRun.mayBeMissing.contains($0.name) }
+        if total.isClean && !missing.isEmpty {
+            print("never happened: \(missing.map(\.name).joined(separator: ", "))")
         }
     }
 }

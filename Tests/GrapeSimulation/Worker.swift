@@ -1,5 +1,3 @@
-import GrapeTestKit
-
 /// Runs seeds one after the other and reports each on standard output, before and after, in lines that `Supervisor`
 /// reads.
 struct Worker {
@@ -12,16 +10,18 @@ struct Worker {
         let clock = ContinuousClock()
         let start = clock.now
         var seed = arguments.seed ?? 0
-        var total = Simulation.Report()
-        var runs = 0
+        var counts: [String: Int] = [:]
+        var names: [String] = []
+        var (runs, events, operations) = (0, 0, 0)
         while runs < arguments.runs && clock.now - start < .seconds(min(arguments.seconds, 1 << 40)) {
             print("seed \(seed)")
             do {
-                let options = SimulationOptions(
-                    seed: seed, events: arguments.events, plantedBug: arguments.plantedBug)
-                let report = try Simulation(options).run()
-                if arguments.printsTraces { print("trace \(seed) \(String(report.trace, radix: 16))") }
-                total.add(report)
+                let run = try SimulatedRun(seed: seed, arguments)
+                if arguments.printsTraces { print("trace \(seed) \(String(run.trace, radix: 16))") }
+                events += run.events
+                operations += run.operations
+                names = run.counts.map(\.name)
+                for (name, count) in run.counts { counts[name, default: 0] += count }
             } catch {
                 print("failure\n\(error)")
                 return false
@@ -30,8 +30,8 @@ struct Worker {
             seed &+= arguments.stride
         }
         let seconds = Double((clock.now - start) / .milliseconds(1)) / 1_000
-        print("total \(runs) \(total.events) \(total.operations) \(Int(seconds * 1_000))")
-        for event in CoveredEvent.allCases { print("count \(event.rawValue) \(total.coverage[event])") }
+        print("total \(runs) \(events) \(operations) \(Int(seconds * 1_000))")
+        for name in names { print("count \(name) \(counts[name] ?? 0)") }
         return true
     }
 }

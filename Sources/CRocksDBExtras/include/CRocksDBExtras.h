@@ -12,6 +12,25 @@
 extern "C" {
 #endif
 
+// MARK: Files in memory
+
+// A file system in memory that knows what a power loss would leave of it: see MemoryFileSystem.h. For tests.
+typedef struct grape_memory_files_t grape_memory_files_t;
+grape_memory_files_t *grape_memory_files_create(void);
+// A database that was opened on it keeps what it needs.
+void grape_memory_files_destroy(grape_memory_files_t *files);
+// What a power loss would leave now; seed 0: nothing that was not synced, else some of it.
+grape_memory_files_t *grape_memory_files_after_power_loss(const grape_memory_files_t *files, uint64_t seed);
+// How many operations have changed something.
+uint64_t grape_memory_files_operations(const grape_memory_files_t *files);
+uint64_t grape_memory_files_bytes(const grape_memory_files_t *files);
+// `count` operations from number `from` on fail, for want of space or because the disk does.
+void grape_memory_files_fail(grape_memory_files_t *files, uint64_t from, uint64_t count, int for_space);
+// Before every so-many-th operation it is noted what a power loss would leave; 0 ends that.
+void grape_memory_files_note_losses(grape_memory_files_t *files, uint64_t every, uint64_t seed);
+// The oldest noted, with the number of operations before it; null when there is none left.
+grape_memory_files_t *grape_memory_files_take_loss(grape_memory_files_t *files, uint64_t *operations);
+
 // MARK: Background errors and the information log
 
 // Watches one database: keeps its current background error, takes RocksDB's log lines, and writes its logs.
@@ -23,8 +42,9 @@ typedef struct grape_monitor_t grape_monitor_t;
 
 // Writes the log to `log_path`; at `log_bytes` the file is renamed to `<log_path>.old` and a new one begun.
 // A null path keeps no log. A write that meets a full disk deletes `reserve_path` and waits (see
-// PatientFileSystem.h).
-grape_monitor_t *grape_monitor_create(const char *log_path, size_t log_bytes, const char *reserve_path);
+// PatientFileSystem.h). With `files` the database lies there, and nothing waits.
+grape_monitor_t *grape_monitor_create(
+    const char *log_path, size_t log_bytes, const char *reserve_path, const grape_memory_files_t *files);
 void grape_monitor_attach(grape_monitor_t *monitor, rocksdb_options_t *options);
 // Calls `changed` on one of RocksDB's threads whenever a flush or a compaction has been entered in the MANIFEST; a null
 // function ends that. Set after the open; the context must outlive the database.

@@ -88,7 +88,7 @@ extension GrapeError.Code {
     }
 
     /// Statuses 429 and 503 always say when to come again.
-    fileprivate var usualRetryAfterSeconds: Int? {
+    var usualRetryAfterSeconds: Int? {
         httpStatus == 429 || httpStatus == 503 ? 1 : nil
     }
 }

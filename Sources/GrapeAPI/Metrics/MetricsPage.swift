@@ -50,7 +50,7 @@ struct MetricsPage {
         text.single(
             "grape_errors_total", .counter, "Answers with a status of 400 or above.", Double(requests.errors))
         text.single(
-            "grape_active_connections", .gauge, "Open connections of the REST port.", Double(activeConnections))
+            "grape_active_connections", .gauge, "Open connections of clients.", Double(activeConnections))
         text.single(
             "grape_network_received_bytes_total", .counter, "Bytes received from clients.",
             Double(traffic.receivedBytes))
@@ -61,7 +61,7 @@ struct MetricsPage {
     private mutating func write(_ buckets: LatencyBuckets, _ key: RequestTotals.Key) {
         let name = "grape_request_duration_seconds"
         let labels = [
-            (name: "protocol", value: "rest"), (name: "operation", value: key.operation.label),
+            (name: "protocol", value: key.wire.label), (name: "operation", value: key.operation.label),
             (name: "code", value: String(key.status)),
         ]
         var count: UInt64 = 0

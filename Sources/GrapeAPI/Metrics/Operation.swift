@@ -27,3 +27,16 @@ package enum Operation: Int, Sendable, CaseIterable {
         }
     }
 }
+
+/// What a request came over, as metrics tell requests apart.
+package enum WireProtocol: Int, Sendable {
+    case rest, grpc
+
+    /// Value of the label `protocol`.
+    package var label: String {
+        switch self {
+        case .rest: "rest"
+        case .grpc: "grpc"
+        }
+    }
+}

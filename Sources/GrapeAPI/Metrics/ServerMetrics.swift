@@ -39,14 +39,15 @@ package final class ServerMetrics: Sendable {
 struct RequestRecorder: Sendable {
     fileprivate let stripe: MetricsStripe?
 
-    func record(_ operation: Operation, status: Int, nanoseconds: UInt64) {
-        stripe?.record(operation, status: status, nanoseconds: nanoseconds)
+    func record(_ operation: Operation, over wire: WireProtocol = .rest, status: Int, nanoseconds: UInt64) {
+        stripe?.record(operation, over: wire, status: status, nanoseconds: nanoseconds)
     }
 }
 
 /// What all stripes have counted.
 package struct RequestTotals: Sendable {
     struct Key: Hashable, Sendable {
+        let wire: WireProtocol
         let operation: Operation
         let status: Int
     }
@@ -62,7 +63,10 @@ package struct RequestTotals: Sendable {
 
     /// In the order in which they are printed.
     var sortedRequests: [(key: Key, value: LatencyBuckets)] {
-        requests.sorted { ($0.key.operation.rawValue, $0.key.status) < ($1.key.operation.rawValue, $1.key.status) }
+        requests.sorted {
+            ($0.key.wire.rawValue, $0.key.operation.rawValue, $0.key.status)
+                < ($1.key.wire.rawValue, $1.key.operation.rawValue, $1.key.status)
+        }
     }
 }
 
@@ -78,11 +82,11 @@ private final class MetricsStripe: Sendable {
 
     init(intervalSeconds: Int) { self.intervalSeconds = intervalSeconds }
 
-    func record(_ operation: Operation, status: Int, nanoseconds: UInt64) {
+    func record(_ operation: Operation, over wire: WireProtocol, status: Int, nanoseconds: UInt64) {
         let now = NIODeadline.now().uptimeNanoseconds
         state.withLock {
-            $0.requests[RequestTotals.Key(operation: operation, status: status), default: LatencyBuckets()]
-                .record(nanoseconds)
+            let key = RequestTotals.Key(wire: wire, operation: operation, status: status)
+            $0.requests[key, default: LatencyBuckets()].record(nanoseconds)
             guard operation.isQuery, status < 400 else { return }
             if $0.queries[operation.rawValue] == nil {
                 $0.queries[operation.rawValue] = LatencyWindow(intervalSeconds: intervalSeconds)

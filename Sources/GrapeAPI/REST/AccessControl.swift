@@ -17,8 +17,13 @@ struct AccessControl: Sendable {
     /// Throws where the headers hold no key that allows such access. Paths that don't exist ask for a key too, so that
     /// nobody learns without one what exists.
     func check(_ access: Route.Access?, _ headers: HTTPHeaders) throws(GrapeError) {
+        try check(access) { headers.first(name: $0) }
+    }
+
+    /// - Parameter header: the first value of a header or of gRPC metadata, by its name in lower case.
+    func check(_ access: Route.Access?, header: (String) -> String?) throws(GrapeError) {
         guard isEnabled, access != .open else { return }
-        guard let key = Self.key(headers) else {
+        guard let key = Self.key(header) else {
             throw GrapeError(
                 .unauthorized, "this call needs a key: header \"Authorization: Bearer KEY\" or \"api-key: KEY\"")
         }
@@ -30,9 +35,9 @@ struct AccessControl: Sendable {
         if access == .write { throw GrapeError(.forbidden, "the key allows reading only") }
     }
 
-    private static func key(_ headers: HTTPHeaders) -> Substring? {
-        if let key = headers.first(name: "api-key") { return key[...] }
-        guard let text = headers.first(name: "authorization"), let space = text.firstIndex(of: " "),
+    private static func key(_ header: (String) -> String?) -> Substring? {
+        if let key = header("api-key") { return key[...] }
+        guard let text = header("authorization"), let space = text.firstIndex(of: " "),
             text[..<space].lowercased() == "bearer"
         else { return nil }
         return text[space...].drop { $0 == " " }

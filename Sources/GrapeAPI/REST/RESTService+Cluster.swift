@@ -1,149 +1,171 @@
 import GrapeCluster
 import GrapeModel
 
-// The calls under /cluster, as a cluster of one answers them: one member, which leads every shard and can't leave.
+// The calls under /cluster, answered from what this node knows of the cluster.
 
 extension RESTService {
-    /// The term of a node that never has to be elected.
-    private static let onlyTerm = 1
-
-    func clusterInfo(_ node: Node) async throws(GrapeError) -> HTTPAnswer {
-        let row = try await nodeRow(node)
-        return HTTPAnswer(capacity: 1_024) { json in
+    func clusterInfo(_ node: Node) -> HTTPAnswer {
+        let info = node.clusterInfo()
+        return HTTPAnswer(capacity: 2_048) { json in
             json.beginObject()
             json.field("cluster_id", node.clusterID)
             json.field("node_id", options.nodeID)
-            json.field("status", node.refusal == nil ? "healthy" : "unavailable")
-            json.field("leader", options.nodeID)
-            json.field("term", Self.onlyTerm)
+            json.field("status", info.status)
+            json.key("leader")
+            json.optional(info.leader)
+            json.field("term", info.term)
             json.field("shard_count", node.options.shardCount)
-            json.field("replica_count", 1)
-            json.key("nodes")
-            json.beginArray()
-            json.raw(row)
-            json.endArray()
+            json.field("replica_count", info.replicaCount)
+            write(info.members, &json)
             json.field("version", options.version)
             json.endObject()
         }
     }
 
-    func clusterNodes(_ node: Node) async throws(GrapeError) -> HTTPAnswer {
-        let row = try await nodeRow(node)
-        return HTTPAnswer(capacity: 1_024) { json in
+    func clusterNodes(_ node: Node) -> HTTPAnswer {
+        let info = node.clusterInfo()
+        return HTTPAnswer(capacity: 2_048) { json in
             json.beginObject()
-            json.key("nodes")
-            json.beginArray()
-            json.raw(row)
-            json.endArray()
+            write(info.members, &json)
             json.endObject()
         }
     }
 
-    private func nodeRow(_ node: Node) async throws(GrapeError) -> [UInt8] {
-        let points = try await node.statistics().points
-        var json = JSONWriter(capacity: 512)
-        json.beginObject()
-        json.field("node_id", options.nodeID)
-        json.field("address", options.nodeAddress.description)
-        json.field("rest_address", restAddress)
-        json.field("raft_address", options.raftAddress.description)
-        json.field("state", "alive")
-        json.field("role", "leader")
-        json.field("last_seen_ms", 0)
-        json.field("leaders", node.options.shardCount)
-        json.field("replicas", node.options.shardCount)
-        json.field("points", points)
-        json.field("version", options.version)
-        json.endObject()
-        return json.bytes
+    private func write(_ members: [MemberInfo], _ json: inout JSONWriter) {
+        json.key("nodes")
+        json.beginArray()
+        for info in members {
+            json.beginObject()
+            json.field("node_id", info.member.nodeID)
+            json.field("address", info.member.addresses.grpc.description)
+            json.field("rest_address", info.member.addresses.rest.description)
+            json.field("raft_address", info.member.addresses.raft.description)
+            json.field("state", info.state)
+            json.field("role", info.isLeader ? "leader" : "follower")
+            json.field("last_seen_ms", info.lastSeenMilliseconds)
+            json.field("leaders", info.leaders)
+            json.field("replicas", info.replicas)
+            json.field("points", info.points)
+            json.field("version", info.member.version)
+            json.endObject()
+        }
+        json.endArray()
     }
 
-    private var restAddress: String {
-        var address = options.nodeAddress
-        address.port = options.restPort
-        return address.description
-    }
-
-    func clusterShards(_ node: Node) async throws(GrapeError) -> HTTPAnswer {
-        let shards = try await node.shardStatistics()
-        let healthy = node.refusal == nil
-        return HTTPAnswer(capacity: 256 * shards.count) { json in
+    func clusterShards(_ node: Node) -> HTTPAnswer {
+        let shards = node.shards()
+        return HTTPAnswer(capacity: 512 * shards.count) { json in
             json.beginObject()
             json.field("shard_count", shards.count)
             json.key("shards")
             json.beginArray()
-            for shard in shards { write(shard, healthy: healthy, &json) }
+            for shard in shards { write(shard, &json) }
             json.endArray()
             json.endObject()
         }
     }
 
-    private func write(_ shard: ShardStatistics, healthy: Bool, _ json: inout JSONWriter) {
+    private func write(_ shard: ShardInfo, _ json: inout JSONWriter) {
         json.beginObject()
         json.field("shard", shard.shard.rawValue)
-        json.field("leader", options.nodeID)
-        json.field("term", Self.onlyTerm)
+        json.key("leader")
+        json.optional(shard.leader)
+        json.field("term", shard.term)
         json.field("points", shard.points)
         json.field("bytes", shard.bytes)
-        json.field("health", healthy ? "healthy" : "unavailable")
+        json.field("health", shard.health)
         json.key("replicas")
         json.beginArray()
-        json.beginObject()
-        json.field("node_id", options.nodeID)
-        json.field("role", "leader")
-        json.field("state", "active")
-        json.field("applied", shard.applied.rawValue)
-        json.field("lag", 0)
-        json.endObject()
+        for replica in shard.replicas {
+            json.beginObject()
+            json.field("node_id", replica.nodeID)
+            json.field("role", replica.role)
+            json.field("state", replica.state)
+            json.field("applied", replica.applied)
+            json.field("lag", replica.lag)
+            json.endObject()
+        }
         json.endArray()
         json.endObject()
     }
 
-    func join(_ body: [UInt8]) throws(GrapeError) -> HTTPAnswer {
-        let (id, address) = try RequestBody.nodeID(body, withAddress: true)
-        guard id == options.nodeID else {
-            throw GrapeError(
-                .notImplemented, "node \(id.prefix(64)) can't join: this release runs a cluster of one node")
+    // MARK: Membership
+
+    /// A node joins by asking for it itself (`join_cluster`); this call says how far that is.
+    func join(_ body: [UInt8], _ node: Node) throws(GrapeError) -> HTTPAnswer {
+        let (id, text) = try RequestBody.nodeID(body, withAddress: true)
+        let address = try text.map { (text) throws(GrapeError) in
+            guard let address = HostPort(text: text) else {
+                throw GrapeError(.invalidRequest, "address: expected host:port, found \"\(text.prefix(64))\"")
+            }
+            return address
         }
-        guard address == options.nodeAddress.description else {
-            throw GrapeError(
-                .conflict,
-                "node \(id) is a member already, with address \(options.nodeAddress), not \(address?.prefix(64) ?? "")")
-        }
-        return HTTPAnswer { json in
+        let isMember = try node.isMember(id, grpc: address)
+        var answer = HTTPAnswer { json in
             json.beginObject()
             json.field("node_id", id)
-            json.field("state", "member")
+            json.field("state", isMember ? "member" : "waiting")
+            if !isMember {
+                json.field("message", "the node becomes a member when it starts with join_cluster and this cluster's seed_nodes")
+            }
             json.endObject()
         }
+        answer.status = isMember ? 200 : 202
+        return answer
     }
 
-    func leave(_ body: [UInt8]) throws(GrapeError) -> HTTPAnswer {
+    func leave(_ body: [UInt8], _ node: Node) async throws(GrapeError) -> HTTPAnswer {
         let (id, _) = try RequestBody.nodeID(body, withAddress: false)
-        guard id == options.nodeID else {
-            throw GrapeError(.notFound, "the cluster has no node \(id.prefix(64)), its only node is \(options.nodeID)")
+        try await node.leave(id)
+        var answer = HTTPAnswer { json in
+            json.beginObject()
+            json.field("node_id", id)
+            json.field("state", "leaving")
+            json.field("status", "/cluster/migration/status")
+            json.endObject()
         }
-        throw GrapeError(.conflict, "node \(id) can't leave: it is the only one and holds all data")
-    }
-
-    func migrationStatus() -> HTTPAnswer { idle(list: "migrations") }
-
-    func rebalance() -> HTTPAnswer {
-        var answer = idle(list: "moves")
         answer.status = 202
         return answer
     }
 
-    func rebalanceStatus() -> HTTPAnswer { idle(list: "moves") }
+    // MARK: Moves
 
-    private func idle(list: String) -> HTTPAnswer {
+    func migrationStatus(_ node: Node) -> HTTPAnswer { moves(node.moves(), list: "migrations") }
+
+    /// What will move. It moves by itself; the call shows the plan.
+    func rebalance(_ node: Node) -> HTTPAnswer {
+        var answer = moves(node.moves() + node.plannedMoves(), list: "moves")
+        answer.status = 202
+        return answer
+    }
+
+    func rebalanceStatus(_ node: Node) -> HTTPAnswer { moves(node.moves(), list: "moves") }
+
+    private func moves(_ moves: [MoveInfo], list: String) -> HTTPAnswer {
         HTTPAnswer { json in
             json.beginObject()
-            json.field("state", "idle")
+            json.field("state", moves.isEmpty ? "idle" : "running")
             json.key(list)
             json.beginArray()
+            for move in moves {
+                json.beginObject()
+                json.field("shard", move.shard.rawValue)
+                json.key("from")
+                json.optional(move.from)
+                json.key("to")
+                json.optional(move.to)
+                json.field("state", move.state)
+                json.field("started_at", move.startedAt)
+                json.endObject()
+            }
             json.endArray()
             json.endObject()
         }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func optional(_ text: String?) {
+        if let text { string(text) } else { null() }
     }
 }

@@ -20,8 +20,7 @@ extension RESTService {
             }
         case .health:
             do {
-                _ = try serving.ready()
-                return health(status: "ok")
+                return health(status: try serving.ready().hasAllLeaders ? "ok" : "degraded")
             } catch {
                 return HTTPAnswer(error) { json in
                     json.field("status", "unavailable")

@@ -17,10 +17,11 @@ package struct Acknowledgement: Sendable, Hashable {
         self.last = last
     }
 
-    /// Whether a log and state that were found at the start can be the ones that made this promise (RAFT.md 7). They may
-    /// be ahead of it, as it is written after them, but never behind.
-    package func isKept(by hardState: HardState, last found: EntryID) -> Bool {
-        if (found.term, found.index) < (last.term, last.index) { return false }
+    /// Whether a log and state that were found at the start can be the ones that made this promise (RAFT.md 7). They
+    /// may be ahead of it, as it is written after them, but never behind. Where the log begins (`base`) everything
+    /// before is committed, whatever was promised there.
+    package func isKept(by hardState: HardState, base: EntryID, last found: EntryID) -> Bool {
+        if base.index < last.index, (found.term, found.index) < (last.term, last.index) { return false }
         if hardState.term != term { return hardState.term > term }
         return vote == .none || hardState.vote == vote
     }
@@ -32,8 +33,8 @@ package struct Acknowledgement: Sendable, Hashable {
 /// It is written only after the sync of the log that covers a promise, so it never runs ahead of the log; before a vote
 /// leaves it is synced, for appended entries a moment later (`sync` at the latest every 100 ms).
 ///
-/// Record, little-endian: group 16 bits, replica 64, term 64, vote 64, term of the last entry 64, its index 64. Each group
-/// has the place in which it first came.
+/// Record, little-endian: group 16 bits, replica 64, term 64, vote 64, term of the last entry 64, its index 64. Each
+/// group has the place in which it first came.
 ///
 /// Thread safety: owned by the sync thread.
 package final class AcknowledgedFile {
@@ -44,7 +45,7 @@ package final class AcknowledgedFile {
     private let file: SlotFile
     private var positions: [LogGroup: Int] = [:]
     /// What the file held when it was opened.
-    package private(set) var found: [LogGroup: Acknowledgement] = [:]
+    package let found: [LogGroup: Acknowledgement]
     private var needsSync = false
 
     /// Opens the file of a data directory, or makes it.
@@ -53,17 +54,20 @@ package final class AcknowledgedFile {
         file = try SlotFile(
             path: directory + "/acknowledged", recordBytes: Self.recordBytes, recordsMax: Self.recordsMax,
             records: &records)
+        var found: [LogGroup: Acknowledgement] = [:]
         for (position, record) in records {
             guard let (group, acknowledgement) = Self.decode(record) else { continue }
             positions[group] = position
             found[group] = acknowledgement
         }
+        self.found = found
     }
 
     /// Notes promises that a sync of the log has made good.
-    package func write(_ acknowledgements: [(group: LogGroup, Acknowledgement)]) throws(StorageError) {
+    package func write(_ acknowledgements: [LogGroup: Acknowledgement]) throws(StorageError) {
         for (group, acknowledgement) in acknowledgements {
-            let position = positions[group] ?? positions.count
+            // Places may have holes: records that were spoiled.
+            let position = positions[group] ?? (positions.values.max() ?? -1) + 1
             positions[group] = position
             try file.write(Self.encode(group, acknowledgement), at: position)
             needsSync = true

@@ -8,12 +8,13 @@ import Synchronization
 
 /// What an apply work came to.
 enum ApplyDone: Sendable {
-    case applied(LogGroup, [CommittedEntry], [ApplyOutcome])
-    case installed(LogGroup)
+    case applied(LogGroup, replica: ReplicaID, [CommittedEntry], [ApplyOutcome])
+    case installed(LogGroup, replica: ReplicaID)
 }
 
-/// Applies what is committed, on `grape.apply`, in the order in which the store loop hands it out: entries of several
-/// groups that wait together become one batch of the store and one publish of the indexes.
+/// Applies what is committed in one of the engine's lanes, on `grape.apply`, in the order in which the store loop hands
+/// it out: entries of several groups that wait together become one batch of the store and one publish of the indexes.
+/// Lanes do not wait for each other (RAFT.md 23).
 ///
 /// Thread safety: `state` is guarded by its mutex.
 final class ApplyThread: Sendable {
@@ -48,6 +49,14 @@ final class ApplyThread: Sendable {
         if starts { queue.async { self.run() } }
     }
 
+    /// Runs a body behind all work that was added before.
+    func perform(_ body: @escaping @Sendable () throws(GrapeError) -> Void) async throws(GrapeError) {
+        let result: Result<Void, GrapeError> = await withCheckedContinuation { done in
+            queue.async { done.resume(returning: Result { () throws(GrapeError) in try body() }) }
+        }
+        try result.get()
+    }
+
     func drain() async {
         state.withLock { $0.isClosing = true }
         await withCheckedContinuation { done in queue.async { done.resume() } }
@@ -79,7 +88,7 @@ final class ApplyThread: Sendable {
         var runs: [[ApplyWork]] = []
         var bytes = 0
         for work in works {
-            guard case .entries(_, let entries) = work else {
+            guard case .entries(_, _, let entries) = work else {
                 runs.append([work])
                 bytes = .max
                 continue
@@ -98,15 +107,15 @@ final class ApplyThread: Sendable {
     private func carryOut(_ works: [ApplyWork]) throws(GrapeError) -> [ApplyDone] {
         if case .install(let image, let replica, let hardState) = works[0] {
             try install(image, replica, hardState)
-            return [.installed(image.group)]
+            return [.installed(image.group, replica: replica)]
         }
         var entries: [CommittedEntry] = []
-        for work in works { if case .entries(_, let own) = work { entries += own } }
+        for work in works { if case .entries(_, _, let own) = work { entries += own } }
         var outcomes = try applyWaitingForSpace(entries)[...]
         var done: [ApplyDone] = []
         for work in works {
-            guard case .entries(let group, let own) = work else { continue }
-            done.append(.applied(group, own, Array(outcomes.prefix(own.count))))
+            guard case .entries(let group, let replica, let own) = work else { continue }
+            done.append(.applied(group, replica: replica, own, Array(outcomes.prefix(own.count))))
             outcomes = outcomes.dropFirst(own.count)
         }
         return done
@@ -121,8 +130,19 @@ final class ApplyThread: Sendable {
                 guard case .storage(let storage) = error, storage.isWriteStop, !state.withLock({ $0.isClosing }) else {
                     throw GrapeError(error)
                 }
-                database.waitForSpace(storage, logger)
+                database.waitForSpace(logger)
             }
+        }
+    }
+
+    private func writeWaitingForSpace(_ batch: borrowing WriteBatch) throws(StorageError) {
+        while true {
+            do {
+                return try database.write(batch, sync: true)
+            } catch {
+                guard error.isWriteStop, !state.withLock({ $0.isClosing }) else { throw error }
+            }
+            database.waitForSpace(logger)
         }
     }
 
@@ -132,18 +152,12 @@ final class ApplyThread: Sendable {
     ) throws(GrapeError) {
         do throws(StorageError) {
             var batch = try database.makeBatch()
-            let base = EntryID(
-                term: Term(image.state.appliedTerm), index: RaftIndex(image.state.applied.rawValue))
-            batch.put(.state, key: StateKey.group(image.group), value: image.state.encoded)
-            batch.put(.state, key: StateKey.hardState(image.group), value: hardState.encoded)
-            batch.put(.state, key: StateKey.logBase(image.group), value: base.encoded)
-            batch.deleteRange(
-                .log, from: RaftLogStore.key(image.group, .zero), to: RaftLogStore.key(image.group, .max))
-            try database.write(batch, sync: true)
+            ReplicaRows.renew(image, hardState, into: &batch)
+            try writeWaitingForSpace(batch)
         } catch {
             throw GrapeError(error)
         }
-        try engine.adopt(image.group, image.state)
+        try engine.adopt(image.group, image.state, catalog: image.catalog, inBackground: true)
     }
 }
 

@@ -19,7 +19,9 @@ extension ConfState {
         var reader = ByteReader(bytes)
         var lists: [[ReplicaID]] = []
         for _ in 0..<4 {
-            guard let count = reader.integer(UInt16.self), Int(count) <= GrapeRaft.Limits.replicasMax else { return nil }
+            guard let count = reader.integer(UInt16.self), Int(count) <= GrapeRaft.Limits.replicasMax else {
+                return nil
+            }
             var list: [ReplicaID] = []
             for _ in 0..<count {
                 guard let id = reader.integer(UInt64.self) else { return nil }

@@ -18,9 +18,6 @@ extension Consensus {
         }
     }
 
-    /// Index and term at which every group's log begins: there the founders are its configuration.
-    private static let beginning = EntryID(term: Term(1), index: RaftIndex(1))
-
     /// Makes the replicas with which this node founds a cluster, all in one synced batch. Those that are there already
     /// are passed over, so it may be repeated.
     package func found(_ foundings: [Founding]) async throws(GrapeError) {
@@ -29,15 +26,15 @@ extension Consensus {
             var batch = try self.database.makeBatch()
             var states: [LogGroup: GroupState] = [:]
             for founding in new {
-                let state = self.engine.newGroupState(
-                    founding.group, applied: GrapeModel.LogIndex(Self.beginning.index.rawValue),
-                    term: Self.beginning.term.rawValue, configuration: founding.configuration.encoded)
+                let state = try self.engine.newGroupState(
+                    founding.group, applied: GrapeModel.LogIndex(ReplicaRows.founding.index.rawValue),
+                    term: ReplicaRows.founding.term.rawValue, configuration: founding.configuration.encoded)
                 states[founding.group] = state
-                Self.put(founding.group, founding.replica, state, base: Self.beginning, into: &batch)
+                ReplicaRows.begin(founding.group, founding.replica, state, base: ReplicaRows.founding, into: &batch)
             }
             try self.database.write(batch, sync: true)
             self.engine.hold(states)
-            for founding in new { try Self.takeUp(founding.group, loop, self.database) }
+            for founding in new { try self.takeUp(founding.group, loop) }
         }
     }
 
@@ -45,68 +42,68 @@ extension Consensus {
     package func createReplica(_ replica: ReplicaID, of group: LogGroup) async throws(GrapeError) {
         try await enter { (loop) throws(StorageError) in
             guard loop.driver(group) == nil else { return }
-            let state = self.engine.newGroupState(
+            let state = try self.engine.newGroupState(
                 group, applied: GrapeModel.LogIndex(0), term: 0, configuration: [])
             var batch = try self.database.makeBatch()
-            Self.put(group, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
+            ReplicaRows.begin(group, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
             try self.database.write(batch, sync: true)
             self.engine.hold([group: state])
-            try Self.takeUp(group, loop, self.database)
+            // Where the directory lost a replica of this very id, the new one must not vote for it.
+            try self.takeUp(group, loop, promised: self.promises.withLock { $0[group] })
         }
     }
 
-    /// Drops the replica: its log and state at once, its rows after.
+    /// Drops the replica: its log and state, behind the work that it has handed out, then its rows.
     package func dropReplica(of group: LogGroup) async throws(GrapeError) {
-        try await enter { (loop) throws(StorageError) in
-            loop.remove(group)
-            var batch = try self.database.makeBatch()
-            for key in [StateKey.replica(group), StateKey.hardState(group), StateKey.logBase(group), StateKey.group(group)] {
-                batch.delete(.state, key: key)
+        try await enter { (loop) throws(StorageError) in loop.remove(group) }
+        try await applyThread(of: group).perform { [self] () throws(GrapeError) in
+            do throws(StorageError) {
+                try deleteState(of: group)
+            } catch {
+                throw GrapeError(error)
             }
-            batch.deleteRange(.log, from: RaftLogStore.key(group, .zero), to: RaftLogStore.key(group, .max))
-            try self.database.write(batch, sync: true)
+            try engine.release(group)
         }
-        try engine.release(group)
     }
 
-    /// Shows the core a snapshot whose rows lie ready under their generation. -> whether they take the place of what the
-    /// replica had; the switch itself comes after.
+    private func deleteState(of group: LogGroup) throws(StorageError) {
+        var batch = try database.makeBatch()
+        ReplicaRows.end(group, into: &batch)
+        try database.write(batch, sync: true)
+    }
+
+    /// Shows the core a snapshot whose rows lie ready under their generation. -> whether they take the place of what
+    /// the replica had; the switch itself comes after.
     package func install(_ image: SnapshotImage, from sender: ReplicaID, term: Term) async throws(GrapeError) -> Bool {
         try await enter { (loop) throws(StorageError) in
             try loop.install(image, from: sender, term: term)
         }
     }
 
-    private static func put(
-        _ group: LogGroup, _ replica: ReplicaID, _ state: GroupState, base: EntryID, into batch: inout WriteBatch
-    ) {
-        let hardState = HardState(term: base.term, vote: .none, commit: base.index)
-        batch.put(.state, key: StateKey.replica(group), value: ReplicaRecord(id: replica).encoded)
-        batch.put(.state, key: StateKey.group(group), value: state.encoded)
-        batch.put(.state, key: StateKey.logBase(group), value: base.encoded)
-        batch.put(.state, key: StateKey.hardState(group), value: hardState.encoded)
-    }
-
     /// Gives the loop the replica that the directory has of a group, if it has one.
-    static func takeUp(_ group: LogGroup, _ loop: Loop, _ database: Database) throws(StorageError) {
-        guard let record = try ReplicaRecord.read(group, database) else { return }
-        func row<Row>(_ key: [UInt8], _ read: ([UInt8]) -> Row?) throws(StorageError) -> Row {
-            guard let bytes = try database.get(.state, key), let row = read(bytes) else {
-                throw .damagedRow(path: database.path, family: .state, key: key)
-            }
-            return row
-        }
-        let store = RaftLogStore(
-            group: group, database: database, state: try row(StateKey.group(group)) { GroupState(encoded: $0) },
-            base: try row(StateKey.logBase(group)) { EntryID(encoded: $0) },
-            hardState: try row(StateKey.hardState(group)) { HardState(encoded: $0) })
-        try store.loadEnd()
+    /// - Parameter promised: what it promised to others, as the file beside the database has it.
+    func takeUp(
+        _ group: LogGroup, _ loop: Loop, promised: Acknowledgement? = nil
+    ) throws(StorageError) {
+        guard let (record, store) = try ReplicaRows.read(group, database) else { return }
+        let isLost = isLost(record, store, promised)
+        // What is left of such a log may contradict the rows; nobody reads it.
+        if isLost { store.restart(at: store.applied, hardState: HardState(), confState: store.confState) }
         do throws(RaftError) {
-            try loop.add(record.id, store, isLost: record.isLost)
+            try loop.add(record.id, store, isLost: isLost)
         } catch {
             throw .corruption(
                 .init(path: database.path, family: .state), file: nil,
                 detail: "the log of group \(group.number) contradicts its state: \(error)")
         }
+    }
+
+    /// Whether the replica promised what its log does not hold: it takes no part any more and is to be replaced.
+    private func isLost(_ record: ReplicaRecord, _ store: RaftLogStore, _ promised: Acknowledgement?) -> Bool {
+        guard ReplicaRows.isLost(record, store, promised: promised) else { return false }
+        logger.critical(
+            "the log lacks what this replica had promised to others: it takes no part until it is replaced",
+            metadata: ["group": "\(store.group.number)", "replica": "\(record.id.rawValue)"])
+        return true
     }
 }

@@ -9,6 +9,9 @@ package struct ConsensusOptions: Sendable {
     /// Bytes of log that a group keeps, whatever the threshold says.
     package var logBytesMax = 64 << 20
 
+    /// Entries in one message to a follower.
+    package var maxAppendEntries = 100
+
     package init() {}
 
     /// A tick is a fifth of a heartbeat (RAFT.md 9).
@@ -21,6 +24,10 @@ package struct ConsensusOptions: Sendable {
         settings.heartbeatTicks = Self.ticksOfHeartbeat
         settings.electionTicks = max(
             4 * Self.ticksOfHeartbeat, electionTimeoutMilliseconds / tickMilliseconds)
+        settings.appendEntriesMax = max(1, maxAppendEntries)
+        settings.keptEntries = max(0, compactionThreshold)
+        settings.compactionStep = max(1, snapshotInterval)
+        settings.logBytesMax = logBytesMax
         return settings
     }
 }

@@ -22,8 +22,8 @@ package protocol MessageSender: Sendable {
     func send(_ messages: [GroupMessage], to node: NodeNumber)
 }
 
-/// Brings the rows of a group to a replica that is too far behind for the log, and then the message, with the index that
-/// the rows really have; reports the end to the store loop.
+/// Brings the rows of a group to a replica that is too far behind for the log, and then the message, with the index
+/// that the rows really have; reports the end to the store loop.
 package protocol SnapshotSender: Sendable {
     func sendSnapshot(_ message: GroupMessage)
 }

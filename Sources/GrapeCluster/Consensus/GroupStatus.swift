@@ -28,4 +28,31 @@ package struct GroupStatus: Sendable {
     package var elections: UInt64
     package var leaderChanges: UInt64
     package var failedProposals: UInt64
+
+    package init(
+        group: LogGroup, replica: ReplicaID, role: Role, isLearner: Bool, leader: ReplicaID, term: Term,
+        commit: RaftIndex, applied: RaftIndex, firstIndex: RaftIndex, lastIndex: RaftIndex, configuration: ConfState,
+        progress: [ReplicaTable.Peer], hasCommittedInTerm: Bool, stalenessMilliseconds: Int, isLost: Bool,
+        isInstalling: Bool, elections: UInt64, leaderChanges: UInt64, failedProposals: UInt64
+    ) {
+        self.group = group
+        self.replica = replica
+        self.role = role
+        self.isLearner = isLearner
+        self.leader = leader
+        self.term = term
+        self.commit = commit
+        self.applied = applied
+        self.firstIndex = firstIndex
+        self.lastIndex = lastIndex
+        self.configuration = configuration
+        self.progress = progress
+        self.hasCommittedInTerm = hasCommittedInTerm
+        self.stalenessMilliseconds = stalenessMilliseconds
+        self.isLost = isLost
+        self.isInstalling = isInstalling
+        self.elections = elections
+        self.leaderChanges = leaderChanges
+        self.failedProposals = failedProposals
+    }
 }

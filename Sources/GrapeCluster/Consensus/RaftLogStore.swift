@@ -6,7 +6,8 @@ import GrapeStorage
 /// The durable log of one group, as the Raft core reads it: entries in the family `log`, the newest of them also in
 /// memory, so that what is sent and applied soon after it was written is not read back.
 ///
-/// Key: group (16 bits), index (64), big-endian. Value, little-endian: format (8 bits), term (64), kind (8: 1 a command,
+/// Key: group (16 bits), index (64), big-endian. Value, little-endian: format (8 bits), term (64), kind (8: 1 a
+/// command,
 /// 2 an empty entry, 3 and 4 changes of configuration in the older and the newer form), then the entry's bytes.
 ///
 /// Thread safety: owned by the store loop. Writes go into a batch of the loop's; memory shows them at once.
@@ -26,7 +27,8 @@ package final class RaftLogStore: RaftStorage {
     package private(set) var hardState: HardState
     /// The configuration at the applied index.
     package private(set) var confState: ConfState
-    private var last: EntryID
+    /// The last entry written, or the one before the first that will be.
+    package private(set) var last: EntryID
     private var tail: [Entry] = []
     private var tailBytes = 0
     /// What is applied here, for a snapshot's name.
@@ -113,7 +115,8 @@ package final class RaftLogStore: RaftStorage {
                 guard entry.index == start.advanced(by: entries.count) else {
                     throw .corruption(
                         .init(path: database.path, family: .log, key: cursor.key), file: nil,
-                        detail: "entry \(start.advanced(by: entries.count).rawValue) of group \(group.number) is missing")
+                        detail:
+                            "entry \(start.advanced(by: entries.count).rawValue) of group \(group.number) is missing")
                 }
                 entries.append(entry)
                 try cursor.next()
@@ -127,8 +130,8 @@ package final class RaftLogStore: RaftStorage {
 
     // MARK: What the store loop writes
 
-    /// Puts entries and hard state into a batch; where entries take the place of others, those are cut in the same batch
-    /// (RAFT.md 3). Once the batch is written, `note` makes it what the core reads.
+    /// Puts entries and hard state into a batch; where entries take the place of others, those are cut in the same
+    /// batch (RAFT.md 3). Once the batch is written, `note` makes it what the core reads.
     package func put(_ entries: [Entry], _ state: HardState?, into batch: inout WriteBatch) {
         if let state { batch.put(.state, key: StateKey.hardState(group), value: state.encoded) }
         guard let first = entries.first else { return }
@@ -170,24 +173,36 @@ package final class RaftLogStore: RaftStorage {
     }
 
     /// The log begins anew behind a snapshot.
-    package func restart(at id: EntryID, confState: ConfState) {
+    package func restart(at id: EntryID, hardState: HardState, confState: ConfState) {
         (base, last, applied) = (id, id, id)
+        self.hardState = hardState
         self.confState = confState
         tail = []
         tailBytes = 0
         keptBytes = 0
     }
 
-    /// Drops the entries up to and with `index`, which must be applied and covered by a sync.
-    package func compact(through index: RaftIndex) throws(StorageError) {
-        guard index > base.index, index <= applied.index, let term = try? term(at: index) else { return }
-        let share = Double(index.rawValue - base.index.rawValue) / Double(max(1, last.index.rawValue - base.index.rawValue))
-        base = EntryID(term: term, index: index)
-        var batch = try database.makeBatch()
-        batch.put(.state, key: StateKey.logBase(group), value: base.encoded)
-        try database.write(batch)
-        try database.dropRange(.log, from: key(.zero), to: key(index.next))
-        keptBytes -= Int(Double(keptBytes) * share)
+    /// Puts a new beginning into a batch: entries up to it are not read any more, and are dropped when the batch is
+    /// durable.
+    package func putBase(_ id: EntryID, into batch: inout WriteBatch) {
+        precondition(id.index <= applied.index, "the log would begin behind what is applied")
+        batch.put(.state, key: StateKey.logBase(group), value: id.encoded)
+    }
+
+    /// The batch with the new beginning is written.
+    package func noteBase(_ id: EntryID) {
+        let (gone, all) = (id.index.distance(from: base.index), last.index.distance(from: base.index))
+        keptBytes -= all == 0 ? keptBytes : keptBytes * gone / all
+        base = id
+        tail.removeFirst(tail.prefix(while: { $0.index <= id.index }).count)
+        tailBytes = tail.reduce(0) { $0 + $1.data.count }
+    }
+
+    /// The entries behind this index take no more than so many bytes, about.
+    package func indexBehind(bytes: Int) -> RaftIndex {
+        guard keptBytes > bytes else { return base.index }
+        let count = last.index.distance(from: base.index)
+        return base.index.advanced(by: min(count, count * (keptBytes - bytes) / keptBytes + 1))
     }
 
     /// What is applied and old leaves memory; what is still to be applied stays as far as the bound allows.

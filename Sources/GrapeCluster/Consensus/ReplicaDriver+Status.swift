@@ -7,7 +7,7 @@ extension ReplicaDriver {
             group: group, replica: id, role: status.role, isLearner: status.isLearner, leader: status.leader,
             term: status.term, commit: status.commit, applied: appliedIndex, firstIndex: store.base.index.next,
             lastIndex: status.lastIndex, configuration: status.confState, progress: status.progress,
-            hasCommittedInTerm: raft.hasCommittedInTerm, stalenessMilliseconds: ticksBehind * tickMilliseconds,
+            hasCommittedInTerm: raft.hasCommittedInTerm, stalenessMilliseconds: staleTicks * tickMilliseconds,
             isLost: isLost, isInstalling: isInstalling, elections: elections, leaderChanges: leaderChanges,
             failedProposals: failedProposals)
     }

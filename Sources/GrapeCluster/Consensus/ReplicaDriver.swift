@@ -16,17 +16,23 @@ package final class ReplicaDriver {
     /// Rows of a snapshot are being switched to: nothing is taken until that is done.
     private var installing: SnapshotImage?
     private var responsesOfInstall: [Message] = []
+    private var hardStateOfInstall = HardState()
     /// Rows that lie ready and were shown to the core.
     private var offered: SnapshotImage?
     /// What the core hears when works that are handed out are applied, in their order.
     private var applyResponses: [Message] = []
-    /// By index: who proposed the entry, and in which term.
-    private var proposals: [RaftIndex: (term: Term, token: Token)] = [:]
+    private var proposals = OwnProposals()
+    /// The turn whose sync covers everything that must be durable here.
+    var ticket: UInt64 = 0
     /// Ticks until this replica asks for votes because the leader's node is gone.
     private var campaignIn: Int?
     private var lastGlance: RaftGlance
+    /// As leader with a committed entry of its term.
+    private var canServe = false
+    /// The highest commit index that a leader has spoken of.
+    private var heardCommit = RaftIndex.zero
     /// Ticks since a leader was heard of and everything committed was applied.
-    private var staleTicks = 0
+    private(set) var staleTicks = 0
     package private(set) var elections: UInt64 = 0
     package private(set) var leaderChanges: UInt64 = 0
     package private(set) var failedProposals: UInt64 = 0
@@ -45,7 +51,10 @@ package final class ReplicaDriver {
 
     /// Whether it takes events.
     var isRunning: Bool { !isLost && !hasStopped && installing == nil }
+    /// Whether what it handed out still counts; also while rows of a snapshot are being switched to.
+    var takesResults: Bool { !isLost && !hasStopped }
     package var isInstalling: Bool { installing != nil }
+    var hasOffer: Bool { offered != nil }
     package var appliedIndex: RaftIndex { store.applied.index }
 
     // MARK: Events
@@ -53,14 +62,11 @@ package final class ReplicaDriver {
     func tick() {
         raft.tick()
         let glance = raft.glance
-        let isCurrent = glance.role == .leader || (glance.leader != .none && glance.commit <= appliedIndex)
-        staleTicks = isCurrent ? 0 : staleTicks + 1
+        staleTicks = glance.role == .leader ? 0 : staleTicks + 1
         guard let ticks = campaignIn else { return }
         campaignIn = ticks > 1 ? ticks - 1 : nil
         if campaignIn == nil, glance.leader == .none { try? raft.campaign() }
     }
-
-    var ticksBehind: Int { staleTicks }
 
     /// The only voter need not wait for anybody.
     func campaignIfAlone() {
@@ -68,10 +74,18 @@ package final class ReplicaDriver {
         try? raft.campaign()
     }
 
-    /// Whether another node may send this here.
+    /// Whether another node may send this here. Proposals are made where the leader is. A snapshot comes with its rows,
+    /// by `offer`: a message alone would make the core believe that they are here.
     func accepts(_ message: Message, from node: NodeNumber) -> Bool {
-        !message.kind.isLocal && message.to == id && message.from != id && message.from.node == node
-            && message.kind != .propose
+        if message.kind.isLocal || message.kind == .propose || message.kind == .snapshot { return false }
+        return message.to == id && message.from != id && message.from.node == node
+    }
+
+    func receive(_ message: Message) {
+        step(message)
+        guard message.kind == .append || message.kind == .heartbeat, raft.glance.leader == message.from else { return }
+        heardCommit = max(heardCommit, message.commit)
+        if heardCommit <= appliedIndex { staleTicks = 0 }
     }
 
     /// Refusals are normal: late answers, old terms. A reason to stop shows in `takeStop`.
@@ -114,25 +128,26 @@ package final class ReplicaDriver {
             return .refused(
                 GrapeError(.overloaded, "group \(group.number) takes no more writes for now", retryAfterSeconds: 1))
         }
-        proposals[raft.glance.lastIndex] = (glance.term, token)
+        proposals.add(token, at: raft.glance.lastIndex, term: glance.term)
         return nil
     }
 
     func transferLeadership(to replica: ReplicaID) { try? raft.transferLeadership(to: replica) }
 
-    func takeAllProposals() -> [Token] {
-        defer { proposals = [:] }
-        return proposals.sorted { $0.key < $1.key }.map(\.value.token)
-    }
+    func takeAllProposals() -> [Token] { proposals.takeAll() }
 
     // MARK: What the core says
 
-    func observe(_ ready: Ready) {
-        guard ready.softState != nil || ready.hardState != nil else { return }
+    /// -> whether there is something that others should see at once: who leads, and whether it can serve.
+    func observe(_ ready: Ready) -> Bool {
+        guard ready.softState != nil || ready.hardState != nil else { return false }
         let glance = raft.glance
+        let couldServe = canServe
+        canServe = raft.hasCommittedInTerm
         if glance.role == .leader, lastGlance.role != .leader { elections += 1 }
         if glance.leader != lastGlance.leader, glance.leader != .none { leaderChanges += 1 }
         lastGlance = glance
+        return ready.softState != nil || couldServe != canServe
     }
 
     /// Committed entries as apply takes them.
@@ -141,8 +156,8 @@ package final class ReplicaDriver {
         return message.entries.map(committed)
     }
 
-    /// A committed entry as apply takes it. Changes of configuration take effect in the core here: they are committed, and
-    /// what comes after them is handed out later.
+    /// A committed entry as apply takes it. Changes of configuration take effect in the core here: they are committed,
+    /// and what comes after them is handed out later.
     private func committed(_ entry: Entry) -> CommittedEntry {
         var content = CommittedEntry.Content.empty
         if entry.isConfChange {
@@ -157,20 +172,20 @@ package final class ReplicaDriver {
     }
 
     /// The entries are applied. -> who hears of them.
-    func applied(_ entries: [CommittedEntry], _ outcomes: [ApplyOutcome]) -> [(Token, ProposalResult)] {
-        guard let last = entries.last else { return [] }
+    ///
+    /// Rows of a snapshot may be on their way: they overtake these entries, whose outcomes count all the same, and the
+    /// core must have its room for work back.
+    func applied(_ entries: [CommittedEntry], _ outcomes: [ApplyOutcome]) -> [(token: Token, result: ProposalResult)] {
+        guard let last = entries.last, !applyResponses.isEmpty else { return [] }
+        step(applyResponses.removeFirst())
         var confState: ConfState?
-        var answers: [(Token, ProposalResult)] = []
-        for (entry, outcome) in zip(entries, outcomes) {
+        for entry in entries {
             if case .configuration(let bytes) = entry.content { confState = ConfState(encoded: bytes) ?? confState }
-            guard let proposal = proposals.removeValue(forKey: RaftIndex(entry.index.rawValue)) else { continue }
-            let isOwn = proposal.term.rawValue == entry.term
-            if !isOwn { failedProposals += 1 }
-            answers.append((proposal.token, isOwn ? .applied(outcome) : .lost))
         }
         store.noteApplied(
             EntryID(term: Term(last.term), index: RaftIndex(last.index.rawValue)), confState: confState)
-        if !applyResponses.isEmpty { step(applyResponses.removeFirst()) }
+        let answers = proposals.settle(entries, outcomes)
+        for case (_, .lost) in answers { failedProposals += 1 }
         return answers
     }
 
@@ -196,13 +211,15 @@ package final class ReplicaDriver {
 
     /// The core took the snapshot. -> the switch to carry out, before which the replica says and takes nothing more.
     func beginInstall(_ ready: Ready) -> ApplyWork? {
-        guard let snapshot = ready.snapshot, let image = offered, image.state.applied.rawValue == snapshot.index.rawValue
+        guard let snapshot = ready.snapshot, let image = offered,
+            image.state.applied.rawValue == snapshot.index.rawValue
         else { return nil }
         offered = nil
         installing = image
         responsesOfInstall = ready.messages.first { $0.to == .appendThread }?.responses ?? []
         var state = ready.hardState ?? store.hardState
         state.commit = max(state.commit, snapshot.index)
+        hardStateOfInstall = state
         return .install(image, replica: id, hardState: state)
     }
 
@@ -211,11 +228,10 @@ package final class ReplicaDriver {
         guard let image = installing else { return ([], []) }
         installing = nil
         let end = EntryID(term: Term(image.state.appliedTerm), index: RaftIndex(image.state.applied.rawValue))
-        store.restart(at: end, confState: ConfState(encoded: image.state.configuration) ?? ConfState())
-        applyResponses = []
-        let overtaken = proposals.filter { $0.key <= end.index }.sorted { $0.key < $1.key }
-        for (index, _) in overtaken { proposals[index] = nil }
+        store.restart(
+            at: end, hardState: hardStateOfInstall,
+            confState: ConfState(encoded: image.state.configuration) ?? ConfState())
         defer { responsesOfInstall = [] }
-        return (responsesOfInstall, overtaken.map(\.value.token))
+        return (responsesOfInstall, proposals.take(through: end.index))
     }
 }

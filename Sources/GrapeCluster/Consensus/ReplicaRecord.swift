@@ -6,11 +6,11 @@ import GrapeStorage
 /// This node's replica of a group, as a row of the directory.
 ///
 /// Layout, little-endian: format (8 bits), replica id (64), whether it may have lost what it acknowledged (8).
-struct ReplicaRecord: Sendable, Hashable {
+package struct ReplicaRecord: Sendable, Hashable {
     private static let format: UInt8 = 1
 
-    var id: ReplicaID
-    var isLost = false
+    package var id: ReplicaID
+    package var isLost = false
 
     static func read(_ group: LogGroup, _ database: Database) throws(StorageError) -> ReplicaRecord? {
         let key = StateKey.replica(group)

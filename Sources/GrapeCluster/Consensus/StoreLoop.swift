@@ -22,17 +22,18 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
     private(set) var replicas: [ReplicaDriver] = []
     private var outbox: [NodeNumber: [GroupMessage]] = [:]
     /// Responses that wait for the sync with this number.
-    private var waiting: [(ticket: UInt64, group: LogGroup, responses: [Message])] = []
-    /// Written and not yet synced up to here; synced up to there.
-    private var written: UInt64 = 0
+    private var waiting: [(ticket: UInt64, driver: ReplicaDriver, responses: [Message])] = []
+    /// The last turn that a sync has covered.
     private var synced: UInt64 = 0
+    /// What the next sync is asked for; its ticket is that of the last turn that needs one.
+    var nextSync = SyncRequest(ticket: 0)
     private var requested: UInt64 = 0
     /// What found no space to be written.
     private var stalled: [(ReplicaDriver, Ready)] = []
-    private var reads: ReadRounds
-    private var ticks = 0
+    var reads: ReadRounds
+    var ticks = 0
     private var hasNews = true
-    package private(set) var refusedMessages = 0
+    package internal(set) var refusedMessages = 0
 
     package init(_ settings: StoreLoopSettings, environment: Environment) {
         self.settings = settings
@@ -40,6 +41,7 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
         reads = ReadRounds(seed: settings.seed)
     }
 
+    /// Nothing goes on until the disk has space.
     package var isStalled: Bool { !stalled.isEmpty }
 
     // MARK: Replicas
@@ -59,8 +61,10 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
         guard let place = replicas.firstIndex(where: { $0.group == group }) else { return }
         let driver = replicas.remove(at: place)
         for token in driver.takeAllProposals() { environment.answer(token, .unknown) }
-        waiting.removeAll { $0.group == group }
-        reads.drop(group)
+        waiting.removeAll { $0.driver === driver }
+        stalled.removeAll { $0.0 === driver }
+        for token in reads.drop(group) { environment.unreadable(token) }
+        hasNews = true
     }
 
     package func driver(_ group: LogGroup) -> ReplicaDriver? {
@@ -81,97 +85,10 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
         return hasNews
     }
 
+    func noteNews() { hasNews = true }
+
     package func status(tickMilliseconds: Int) -> [GroupStatus] {
         replicas.map { $0.status(tickMilliseconds: tickMilliseconds) }
-    }
-
-    // MARK: Events
-
-    package func tick() {
-        ticks += 1
-        hasNews = true
-        for driver in replicas where driver.isRunning { driver.tick() }
-        if ticks % settings.heartbeatTicks == 0 { reads.retry(replicas) }
-    }
-
-    package func receive(_ messages: [GroupMessage], from node: NodeNumber) {
-        for message in messages {
-            guard let driver = driver(message.group), driver.isRunning, driver.accepts(message.message, from: node)
-            else {
-                refusedMessages += 1
-                continue
-            }
-            driver.step(message.message)
-        }
-    }
-
-    /// The connection to a node is gone: groups that it leads look for another leader, one replica after another.
-    package func disconnected(_ node: NodeNumber) {
-        for driver in replicas where driver.isRunning { driver.suspectLeader(on: node) }
-    }
-
-    package func propose(_ group: LogGroup, _ entry: [UInt8], _ token: Token) {
-        guard let driver = driver(group), driver.isRunning else { return environment.answer(token, .notLeader(nil)) }
-        if let refusal = driver.propose(entry, token) { environment.answer(token, refusal) }
-    }
-
-    package func changeConfiguration(_ group: LogGroup, _ change: ConfChange, _ token: Token) {
-        guard let driver = driver(group), driver.isRunning else { return environment.answer(token, .notLeader(nil)) }
-        if let refusal = driver.propose(change, token) { environment.answer(token, refusal) }
-    }
-
-    package func transferLeadership(of group: LogGroup, to replica: ReplicaID) {
-        guard let driver = driver(group), driver.isRunning else { return }
-        driver.transferLeadership(to: replica)
-    }
-
-    package func reportSnapshot(_ group: LogGroup, to replica: ReplicaID, succeeded: Bool) {
-        guard let driver = driver(group), driver.isRunning else { return }
-        driver.raft.reportSnapshot(replica, succeeded: succeeded)
-    }
-
-    /// A reader waits for all groups given, of which this node must have replicas.
-    package func read(_ groups: [LogGroup], _ token: Token) {
-        if reads.add(token, groups) { environment.readable(token) }
-    }
-
-    /// Nobody waits for this any more.
-    package func cancel(_ token: Token) {
-        reads.cancel(token)
-    }
-
-    package func synced(through ticket: UInt64) {
-        synced = max(synced, ticket)
-        while let first = waiting.first, first.ticket <= synced {
-            waiting.removeFirst()
-            deliver(first.responses, of: first.group)
-        }
-    }
-
-    /// The entries are applied: in the store, and visible.
-    package func applied(_ group: LogGroup, _ entries: [CommittedEntry], _ outcomes: [ApplyOutcome]) {
-        guard let driver = driver(group), driver.isRunning else { return }
-        for (token, result) in driver.applied(entries, outcomes) { environment.answer(token, result) }
-        for token in reads.applied(group, through: driver.appliedIndex) { environment.readable(token) }
-    }
-
-    /// The rows of a snapshot lie ready. -> whether the core takes them; then `installed` ends what begins here.
-    package func install(_ image: SnapshotImage, from sender: ReplicaID, term: Term) throws(StorageError) -> Bool {
-        guard let driver = driver(image.group), driver.isRunning, !isStalled else { return false }
-        try turn()
-        driver.offer(image, from: sender, term: term)
-        try turn()
-        driver.withdrawOffer()
-        return driver.isInstalling
-    }
-
-    /// The switch to the snapshot's rows is durable.
-    package func installed(_ group: LogGroup) {
-        guard let driver = driver(group) else { return }
-        let (responses, lost) = driver.endInstall()
-        deliver(responses, of: group)
-        for token in lost { environment.answer(token, .unknown) }
-        for token in reads.applied(group, through: driver.appliedIndex) { environment.readable(token) }
     }
 
     // MARK: Turns
@@ -196,12 +113,12 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
     }
 
     /// Writes what the replicas want to have durable, then lets go what they say. -> false where there is no space.
+    ///
+    /// A commit index that moved alone is not written: it may be lost, as the core begins at what is applied.
     private func write(_ ready: [(ReplicaDriver, Ready)]) throws(StorageError) -> Bool {
         var batch = try environment.database.makeBatch()
-        var needsSync = false
-        for (driver, ready) in ready where ready.snapshot == nil {
+        for (driver, ready) in ready where ready.snapshot == nil && ready.mustSync {
             driver.store.put(ready.entries, ready.hardState, into: &batch)
-            needsSync = needsSync || ready.mustSync
         }
         if !batch.isEmpty {
             do {
@@ -210,51 +127,86 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
                 guard error.isWriteStop else { throw error }
                 return false
             }
+            nextSync.ticket += 1
         }
-        if needsSync { written += 1 }
         for (driver, ready) in ready {
-            if ready.snapshot == nil { driver.store.note(ready.entries, ready.hardState) }
+            if ready.snapshot == nil { note(ready, of: driver) }
             carryOut(ready, of: driver)
         }
         return true
     }
 
+    /// What is written is what the core reads from now on, and what is promised once it is synced.
+    private func note(_ ready: Ready, of driver: ReplicaDriver) {
+        let before = driver.store.hardState
+        driver.store.note(ready.entries, ready.hardState)
+        guard ready.mustSync else { return }
+        let state = driver.store.hardState
+        driver.ticket = nextSync.ticket
+        promise(driver)
+        nextSync.holdsVote = nextSync.holdsVote || state.term != before.term || state.vote != before.vote
+    }
+
+    func promise(_ driver: ReplicaDriver) {
+        let state = driver.store.hardState
+        nextSync.promises[driver.group] = Acknowledgement(
+            replica: driver.id, term: state.term, vote: state.vote, last: driver.store.last)
+    }
+
     private func carryOut(_ ready: Ready, of driver: ReplicaDriver) {
-        hasNews = hasNews || ready.softState != nil
-        driver.observe(ready)
+        if driver.observe(ready) { hasNews = true }
         let install = driver.beginInstall(ready)
+        precondition(install != nil || ready.snapshot == nil, "the core took a snapshot whose rows are not here")
         for message in ready.messages {
             switch message.to {
             case .appendThread where install != nil: break
             case .appendThread: whenDurable(message.responses, of: driver)
-            case .applyThread: environment.apply(.entries(driver.group, driver.handOut(message)))
+            case .applyThread:
+                environment.apply(.entries(driver.group, replica: driver.id, driver.handOut(message)))
             default: post(message, of: driver)
             }
         }
         if let install { environment.apply(install) }
         for state in ready.readStates {
-            for token in reads.confirm(driver.group, state, applied: driver.appliedIndex) { environment.readable(token) }
+            for token in reads.confirm(driver.group, state, applied: driver.appliedIndex) {
+                environment.readable(token)
+            }
         }
+        if let leader = ready.softState?.leader, leader != .none { reads.retry([driver]) }
     }
 
+    /// Responses need not wait for a sync where nothing of their replica is unsynced.
     private func whenDurable(_ responses: [Message], of driver: ReplicaDriver) {
         guard !responses.isEmpty else { return }
-        guard synced < written else { return deliver(responses, of: driver.group) }
-        waiting.append((written, driver.group, responses))
+        guard driver.ticket > synced else { return deliver(responses, of: driver) }
+        waiting.append((driver.ticket, driver, responses))
     }
 
-    private func deliver(_ responses: [Message], of group: LogGroup) {
-        guard let driver = driver(group), driver.isRunning else { return }
+    func deliver(_ responses: [Message], of driver: ReplicaDriver) {
+        guard driver.isRunning else { return }
         for response in responses {
             if response.to == driver.id { driver.step(response) } else { post(response, of: driver) }
         }
     }
 
+    /// The sync with this ticket has ended.
+    package func synced(through ticket: UInt64) {
+        synced = max(synced, ticket)
+        let count = waiting.prefix(while: { $0.ticket <= synced }).count
+        let ready = waiting.prefix(count)
+        waiting.removeFirst(count)
+        for (_, driver, responses) in ready { deliver(responses, of: driver) }
+    }
+
+    // MARK: Messages
+
     private func post(_ message: Message, of driver: ReplicaDriver) {
         if message.kind == .snapshot {
             return environment.sendSnapshot(GroupMessage(group: driver.group, message: message))
         }
-        outbox[message.to.node, default: []].append(GroupMessage(group: driver.group, message: message))
+        for part in message.parts(entriesMax: settings.appendEntriesMax) {
+            outbox[message.to.node, default: []].append(GroupMessage(group: driver.group, message: part))
+        }
     }
 
     private func flush() {
@@ -262,15 +214,33 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
             if let messages = outbox[node], !messages.isEmpty { environment.send(messages, to: node) }
         }
         outbox.removeAll(keepingCapacity: true)
-        if written > max(synced, requested) {
-            requested = written
-            environment.requestSync(written)
-        }
+        guard nextSync.ticket > requested else { return }
+        requested = nextSync.ticket
+        environment.requestSync(nextSync)
+        nextSync = SyncRequest(ticket: requested)
     }
 
     private func noteStop(_ driver: ReplicaDriver) {
         guard let reason = driver.takeStop() else { return }
+        hasNews = true
         for token in driver.takeAllProposals() { environment.answer(token, .unknown) }
+        for token in reads.drop(driver.group) { environment.unreadable(token) }
         environment.stopped(driver.group, reason)
+    }
+}
+
+extension Message {
+    /// A long append as several that follow each other: the first holds what the core sent it behind.
+    fileprivate func parts(entriesMax: Int) -> [Message] {
+        guard kind == .append, entries.count > entriesMax else { return [self] }
+        return stride(from: 0, to: entries.count, by: entriesMax).map { start in
+            var part = self
+            part.entries = Array(entries[start..<min(entries.count, start + entriesMax)])
+            if start > 0 {
+                part.index = entries[start - 1].index
+                part.logTerm = entries[start - 1].term
+            }
+            return part
+        }
     }
 }

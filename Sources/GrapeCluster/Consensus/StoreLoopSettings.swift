@@ -6,6 +6,8 @@ package struct StoreLoopSettings: Sendable {
     package var heartbeatTicks = 5
     /// Bytes of entries in one append message (RAFT.md 18).
     package var messageBytesMax: UInt64 = 1 << 20
+    /// Entries in one append message.
+    package var appendEntriesMax = 100
     /// Bytes in flight to one follower of one group.
     package var inflightBytesMax: UInt64 = 8 << 20
     package var inflightMessagesMax = 64
@@ -13,6 +15,14 @@ package struct StoreLoopSettings: Sendable {
     package var uncommittedBytesMax: UInt64 = 32 << 20
     /// Bytes of one group that are handed out and not yet applied.
     package var applyingBytesMax: UInt64 = 8 << 20
+    /// Entries kept behind the applied index for followers that come late.
+    package var keptEntries = 10_000
+    /// The log's beginning moves by so many entries or more.
+    package var compactionStep = 1_000
+    /// Bytes of log that a group keeps, about, whoever needs it.
+    package var logBytesMax = 64 << 20
+    /// Ticks between two looks at how long the logs are.
+    package var compactionTicks = 10
     package var seed: UInt64
 
     package init(seed: UInt64) { self.seed = seed }

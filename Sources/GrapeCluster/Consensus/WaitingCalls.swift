@@ -32,6 +32,9 @@ final class WaitingCalls: Sendable {
     /// Bytes of proposals that wait for their answers.
     var bytes: Int { state.withLock { $0.bytes } }
 
+    /// Whether nobody waits.
+    var isEmpty: Bool { state.withLock { $0.proposals.isEmpty && $0.reads.isEmpty } }
+
     /// -> the token of the first proposal; those of the others follow it. nil where too much waits already.
     func add(
         _ count: Int, bytes: Int, deadline: ContinuousClock.Instant,

@@ -23,20 +23,21 @@ package enum WriteFate: Sendable {
 }
 
 /// A routed write and what its attempts have told. A value: the router carries out what it says.
-struct WriteAttempts {
-    let write: RoutedWrite
-    private(set) var fate: WriteFate?
+package struct WriteAttempts {
+    package let write: RoutedWrite
+    package private(set) var fate: WriteFate?
     /// An attempt went out whose end nobody saw.
-    private(set) var mayBeIn = false
+    package private(set) var mayBeIn = false
     /// Where the last answer said that the leader is.
-    private(set) var leader: NodeNumber?
+    package private(set) var leader: NodeNumber?
 
-    init(_ write: RoutedWrite) { self.write = write }
+    package init(_ write: RoutedWrite) { self.write = write }
 
     /// The results of all its entries, as one node gave them.
-    mutating func take(_ results: ArraySlice<ProposalResult>) {
+    package mutating func take(_ results: ArraySlice<ProposalResult>) {
         leader = nil
-        if case .applied(let outcome) = results.last, results.allSatisfy(\.isApplied) {
+        // Of a command in pieces the one that completed it has the outcome.
+        for case .applied(let outcome) in results where outcome != .pending {
             fate = .applied(outcome)
             return
         }
@@ -57,20 +58,14 @@ struct WriteAttempts {
     }
 
     /// The node was not reached, or answered nothing that can be read.
-    mutating func noAnswer(mayHaveArrived: Bool) {
+    package mutating func noAnswer(mayHaveArrived: Bool) {
         leader = nil
         mayBeIn = mayBeIn || mayHaveArrived
     }
 
     /// Time is over.
-    mutating func end(_ error: GrapeError) {
+    package mutating func end(_ error: GrapeError) {
         guard fate == nil else { return }
         fate = mayBeIn ? .unknown : .refused(error)
-    }
-}
-
-extension ProposalResult {
-    var isApplied: Bool {
-        if case .applied = self { true } else { false }
     }
 }

@@ -30,6 +30,9 @@ struct WriteTally {
     mutating func take(_ fate: WriteFate, _ shard: ShardID) {
         switch fate {
         case .applied(.staleCatalog(let version)): fence = max(fence, version)
+        // The shard was made anew by a recovery: the entry is made again under the new epoch.
+        case .applied(.staleEpoch): break
+        case .applied(.forgotten), .applied(.pending), .applied(.nothing): parts[shard] = .unknown
         case .applied(.keyReused):
             parts[shard] = .refused(
                 GrapeError(.conflict, "the Idempotency-Key was used before for another write"))

@@ -12,6 +12,8 @@ package enum CatalogCommand: Sendable, Hashable {
     case drop(name: String)
     /// Every shard has removed the rows.
     case dropped(CollectionID)
+    /// About members and placement.
+    case layout(LayoutCommand)
 }
 
 /// What applying an entry of the catalog came to.
@@ -20,6 +22,7 @@ package enum CatalogOutcome: Sendable, Hashable {
     case done(CollectionID, CatalogVersion)
     case exists(CollectionID)
     case notFound
+    case layout(LayoutOutcome)
 }
 
 extension CatalogCommand {
@@ -41,6 +44,9 @@ extension CatalogCommand {
         case .dropped(let id):
             bytes.append(4)
             bytes.appendLittleEndian(id.rawValue)
+        case .layout(let command):
+            bytes.append(5)
+            command.encode(into: &bytes)
         }
         return bytes
     }
@@ -59,6 +65,9 @@ extension CatalogCommand {
         case 3:
             guard let name = reader.text() else { return nil }
             self = .drop(name: name)
+        case 5:
+            guard let command = LayoutCommand(reader: &reader) else { return nil }
+            self = .layout(command)
         default: return nil
         }
         guard reader.isAtEnd else { return nil }

@@ -5,6 +5,8 @@ package struct CatalogState: Sendable {
     package private(set) var version = CatalogVersion(0)
     /// Collection ids are given out in order and never again.
     package private(set) var nextCollection: UInt64 = 1
+    /// Members and placement. Changes of it leave the version alone: writes are not resolved under them.
+    package private(set) var layout = ClusterLayout()
     private var entries: [CollectionID: CatalogEntry] = [:]
     /// Invariant: every entry that isn't being dropped is here under its name.
     private var ids: [String: CollectionID] = [:]
@@ -12,7 +14,11 @@ package struct CatalogState: Sendable {
     package init() {}
 
     /// The state that rows of the catalog describe.
-    package init(version: CatalogVersion, nextCollection: UInt64, entries: [CatalogEntry]) {
+    package init(
+        version: CatalogVersion, nextCollection: UInt64, entries: [CatalogEntry],
+        layout: ClusterLayout = ClusterLayout()
+    ) {
+        self.layout = layout
         self.version = version
         self.nextCollection = nextCollection
         for entry in entries {
@@ -47,6 +53,7 @@ package struct CatalogState: Sendable {
         case .created(let id):
             guard let entry = entries[id], entry.phase == .creating else { return .notFound }
             return set(CatalogEntry(schema: entry.schema, phase: .ready, version: version))
+        case .layout(let command): return .layout(layout.apply(command))
         case .dropped(let id):
             guard let entry = entries[id], entry.phase == .dropping else { return .notFound }
             let outcome = set(entry)

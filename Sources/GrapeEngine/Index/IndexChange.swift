@@ -6,6 +6,12 @@ enum IndexChange: Sendable {
     case put(CollectionID, id: [UInt8], version: LogIndex, shard: ShardID, vectorBlock: [UInt8])
     case remove(CollectionID, id: [UInt8])
 
+    var collection: CollectionID {
+        switch self {
+        case .put(let collection, _, _, _, _), .remove(let collection, _): collection
+        }
+    }
+
     /// Makes all changes visible at once: to a search that pins before, none of them happened; to one that pins after,
     /// all. Changes of collections that are not served any more are passed over.
     static func publish(
@@ -13,6 +19,20 @@ enum IndexChange: Sendable {
     ) throws(IndexError) {
         var steps: [Step] = []
         steps.reserveCapacity(changes.count)
+        do throws(IndexError) {
+            try prepare(changes, collections: collections, into: &steps)
+        } catch {
+            for step in steps { step.discard() }
+            throw error
+        }
+        clock.publish { stamp in
+            for step in steps { step.take(at: stamp) }
+        }
+    }
+
+    private static func prepare(
+        _ changes: [IndexChange], collections: [CollectionID: Collection], into steps: inout [Step]
+    ) throws(IndexError) {
         for change in changes {
             switch change {
             case .put(let collection, let id, let version, let shard, let block):
@@ -32,9 +52,6 @@ enum IndexChange: Sendable {
                 for index in collection.indexes { steps.append(.kill(index, id)) }
             }
         }
-        clock.publish { stamp in
-            for step in steps { step.take(at: stamp) }
-        }
     }
 
     /// One change of one index, prepared as far as it can be before it is visible.
@@ -47,6 +64,10 @@ enum IndexChange: Sendable {
             case .birth(let index, let ordinal): index.birth(ordinal, at: stamp)
             case .kill(let index, let id): _ = index.kill(key: id.span, at: stamp)
             }
+        }
+
+        func discard() {
+            if case .birth(let index, let ordinal) = self { index.discard(ordinal) }
         }
     }
 }

@@ -5,16 +5,17 @@ import GrapeStorage
 import Logging
 import Synchronization
 
-/// Loads one collection at start: chunks of the index checkpoint first, then every row of every shard is joined with
+/// Loads one collection: chunks of the index checkpoint first, then every row of every shard held is joined with
 /// them. A point whose vector is as the checkpoint knows it keeps its place in the graph; another is indexed anew.
 struct CollectionLoad {
     let database: Database
     let schema: CollectionSchema
-    let generations: [ReplicaGeneration]
+    /// The shards that are held.
+    let generations: [(ShardID, ReplicaGeneration)]
     let clock: VisibilityClock
     let logger: Logger
 
-    func run() throws(GrapeError) -> Collection {
+    func run() throws(ApplyError) -> Collection {
         let started = ContinuousClock.now
         var loaders: [CollectionIndex.Loader] = []
         for (position, vector) in schema.vectors.enumerated() {
@@ -22,12 +23,12 @@ struct CollectionLoad {
                 let parameters = vector.indexParameters(schema.id, position: position)
                 loaders.append(try CollectionIndex.Loader(parameters: parameters, clock: clock))
             } catch {
-                throw GrapeError(error)
+                throw .index(error)
             }
             do {
                 try addChunks(to: loaders[position], position: position)
             } catch {
-                throw GrapeError(error)
+                throw .storage(error)
             }
         }
         try joinRows(loaders)
@@ -68,12 +69,14 @@ struct CollectionLoad {
     }
 
     /// Shards are read side by side. A damaged row stops the load: what can't be trusted is not served.
-    private func joinRows(_ loaders: [CollectionIndex.Loader]) throws(GrapeError) {
-        let failure = Mutex<GrapeError?>(nil)
-        DispatchQueue.concurrentPerform(iterations: generations.count) { shard in
+    private func joinRows(_ loaders: [CollectionIndex.Loader]) throws(ApplyError) {
+        let failure = Mutex<ApplyError?>(nil)
+        DispatchQueue.concurrentPerform(iterations: generations.count) { place in
             guard failure.withLock({ $0 == nil }) else { return }
-            do throws(GrapeError) {
-                try joinRows(of: ShardID(UInt16(shard)), loaders)
+            do throws(ApplyError) {
+                let (shard, generation) = generations[place]
+                try joinRows(
+                    of: RowKeyPrefix(shard: shard, generation: generation, collection: schema.id), loaders)
             } catch {
                 failure.withLock { $0 = $0 ?? error }
             }
@@ -81,9 +84,9 @@ struct CollectionLoad {
         if let failure = failure.withLock({ $0 }) { throw failure }
     }
 
-    private func joinRows(of shard: ShardID, _ loaders: [CollectionIndex.Loader]) throws(GrapeError) {
-        let prefix = RowKeyPrefix(
-            shard: shard, generation: generations[Int(shard.rawValue)], collection: schema.id)
+    private func joinRows(
+        of prefix: RowKeyPrefix, _ loaders: [CollectionIndex.Loader]
+    ) throws(ApplyError) {
         do {
             var cursor = try database.cursor(.vectors, from: prefix.lowerBound, to: prefix.upperBound)
             try cursor.seekToFirst()
@@ -97,16 +100,17 @@ struct CollectionLoad {
                 let id = cursor.key.copyBytes(RowKeyPrefix.byteCount..<cursor.key.count)
                 for vector in vectors where Int(vector.position) < loaders.count {
                     try loaders[Int(vector.position)].join(
-                        key: id.span, version: version.rawValue, shard: shard.rawValue, vector: vector.values.span)
+                        key: id.span, version: version.rawValue, shard: prefix.shard.rawValue,
+                        vector: vector.values.span)
                 }
                 try cursor.next()
             }
         } catch let error as StorageError {
-            throw GrapeError(error)
+            throw .storage(error)
         } catch let error as IndexError {
-            throw GrapeError(error)
+            throw .index(error)
         } catch {
-            throw GrapeError(.internalError, "\(error)")
+            preconditionFailure("rows are joined with typed errors only: \(error)")
         }
     }
 }

@@ -6,29 +6,88 @@ import Logging
 extension Engine {
     /// Reads the catalog, how far every group has come, and the indexes. Entries that are in the log but not applied
     /// come after, by `apply`.
+    ///
+    /// - Parameter lanes: how many shards may be applied at the same time.
     package static func open(
-        database: Database, shardCount: Int, indexThreads: Int, checkpointIntervalSeconds: Int, logger: Logger
+        database: Database, shardCount: Int, lanes: Int? = nil, indexThreads: Int, checkpointIntervalSeconds: Int,
+        logger: Logger
     ) throws(GrapeError) -> Engine {
         let clock = VisibilityClock()
-        let groups = try storing { () throws(StorageError) in
-            try readGroups(database, shardCount: shardCount)
+        let (groups, newest, catalog) = try storing { () throws(StorageError) in
+            let groups = try readGroups(database, shardCount: shardCount)
+            let newest = try readNewestGenerations(database, shardCount: shardCount, groups)
+            try deleteLeftovers(database, groups, newest)
+            return (groups, newest, try CatalogState.read(database))
         }
-        let catalog = try storing { () throws(StorageError) in try readCatalog(database) }
-        let generations = (0..<shardCount).map { groups[.shard(ShardID(UInt16($0)))]?.generation ?? .first }
-        var collections: [CollectionID: Collection] = [:]
-        for entry in catalog.sortedEntries where entry.phase != .dropping {
-            let load = CollectionLoad(
-                database: database, schema: entry.schema, generations: generations, clock: clock, logger: logger)
-            collections[entry.schema.id] = try load.run()
-        }
+        var serving = Serving(shardCount: shardCount, catalog: catalog, collections: [:], groups: groups)
+        serving.setCollections(try load(catalog, serving.heldGenerations, database, clock, logger))
         let engine = Engine(
-            database: database, shardCount: shardCount, clock: clock,
-            serving: Serving(
-                catalog: catalog, collections: collections, groups: groups, generations: generations),
+            database: database, shardCount: shardCount, lanes: lanes ?? min(defaultLanes, ProcessStatistics.cores),
+            clock: clock, serving: serving, newestGenerations: newest,
             builder: IndexBuilder(threads: indexThreads, checkpointIntervalSeconds: checkpointIntervalSeconds),
             logger: logger)
         engine.builder.start(engine)
         return engine
+    }
+
+    /// More than that wait for each other in the store anyway.
+    private static let defaultLanes = 4
+
+    private static func load(
+        _ catalog: CatalogState, _ generations: [(ShardID, ReplicaGeneration)], _ database: Database,
+        _ clock: VisibilityClock, _ logger: Logger
+    ) throws(GrapeError) -> [CollectionID: Collection] {
+        var collections: [CollectionID: Collection] = [:]
+        do throws(ApplyError) {
+            for entry in catalog.sortedEntries where entry.phase != .dropping {
+                let load = CollectionLoad(
+                    database: database, schema: entry.schema, generations: generations, clock: clock, logger: logger)
+                collections[entry.schema.id] = try load.run()
+            }
+        } catch {
+            throw GrapeError(error)
+        }
+        return collections
+    }
+
+    private static func readNewestGenerations(
+        _ database: Database, shardCount: Int, _ groups: [LogGroup: GroupState]
+    ) throws(StorageError) -> [ShardID: ReplicaGeneration] {
+        var newest: [ShardID: ReplicaGeneration] = [:]
+        for shard in (0..<shardCount).map({ ShardID(UInt16($0)) }) {
+            let key = StateKey.newestGeneration(shard)
+            let held = groups[.shard(shard)]?.generation
+            if let bytes = try database.get(.state, key) {
+                guard let noted = ReplicaGeneration(encoded: bytes) else {
+                    throw .damagedRow(path: database.path, family: .state, key: key)
+                }
+                newest[shard] = max(noted, held ?? noted)
+            } else {
+                newest[shard] = held
+            }
+        }
+        return newest
+    }
+
+    /// A crash may have come between the end of a replica and the deletion of its rows.
+    private static func deleteLeftovers(
+        _ database: Database, _ groups: [LogGroup: GroupState], _ newest: [ShardID: ReplicaGeneration]
+    ) throws(StorageError) {
+        for shard in newest.keys.sorted() where groups[.shard(shard)] == nil {
+            let end = ReplicaGeneration((newest[shard]?.rawValue ?? 0) + 1)
+            var ranges = StateKey.generations(of: shard, below: end).map { (ColumnFamily.state, $0.from, $0.to) }
+            let none = RowKeyPrefix(shard: shard, generation: ReplicaGeneration(0), collection: CollectionID(0))
+            let behind = RowKeyPrefix(shard: shard, generation: end, collection: CollectionID(0))
+            ranges.append((.vectors, none.lowerBound, behind.lowerBound))
+            ranges.append((.payloads, none.lowerBound, behind.lowerBound))
+            for (family, from, to) in ranges {
+                var cursor = try database.cursor(family, from: from, to: to)
+                try cursor.seekToFirst()
+                guard cursor.isValid else { continue }
+                try deleteGenerations(of: shard, below: end, database)
+                break
+            }
+        }
     }
 
     private static func readGroups(
@@ -44,24 +103,5 @@ extension Engine {
             groups[group] = state
         }
         return groups
-    }
-
-    private static func readCatalog(_ database: Database) throws(StorageError) -> CatalogState {
-        guard let head = try database.get(.catalog, CatalogKey.head) else { return CatalogState() }
-        var reader = ByteReader(head)
-        guard let version = reader.integer(UInt64.self), let next = reader.integer(UInt64.self) else {
-            throw .damagedRow(path: database.path, family: .catalog, key: CatalogKey.head)
-        }
-        var entries: [CatalogEntry] = []
-        var cursor = try database.cursor(.catalog, from: CatalogKey.entries.from, to: CatalogKey.entries.to)
-        try cursor.seekToFirst()
-        while cursor.isValid {
-            guard let entry = CatalogEntry(encoded: cursor.value.copyBytes()) else {
-                throw .damagedRow(path: database.path, family: .catalog, key: cursor.key.copyBytes())
-            }
-            entries.append(entry)
-            try cursor.next()
-        }
-        return CatalogState(version: CatalogVersion(version), nextCollection: next, entries: entries)
     }
 }

@@ -73,6 +73,12 @@ package enum ApplyOutcome: Sendable, Hashable {
     case staleCatalog(CatalogVersion)
     /// The idempotency key was used before for another write.
     case keyReused
+    /// Meant for the shard as it was before it was begun anew; it is in this epoch now.
+    case staleEpoch(ShardEpoch)
+    /// Its outcome, if it had one, is remembered no more: whoever sent it has said that it has its answer.
+    case forgotten
+    /// A piece of a command that lacks others yet.
+    case pending
     case catalog(CatalogOutcome)
     /// An entry that holds no command.
     case nothing

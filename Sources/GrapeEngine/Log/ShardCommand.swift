@@ -9,6 +9,8 @@ package enum ShardCommand: Sendable, Hashable {
     case delete(CollectionID, [PointID])
     /// From here on no write that was resolved under an older catalog is applied; `dropping` goes with its rows.
     case fence(CatalogVersion, dropping: CollectionID?)
+    /// A part of an entry that is longer than one may be: applied when all `count` parts are there.
+    case piece(number: Int, count: Int, bytes: [UInt8])
 }
 
 /// A point as a log entry carries it.
@@ -31,6 +33,7 @@ extension ShardCommand {
         case .upsert: 1
         case .delete: 2
         case .fence: 3
+        case .piece: 4
         }
     }
 
@@ -41,6 +44,7 @@ extension ShardCommand {
             points.reduce(12) { $0 + 40 + $1.vectorBlock.count + $1.payload.json.count }
         case .delete(_, let ids): 12 + ids.count * 24
         case .fence: 24
+        case .piece(_, _, let bytes): 12 + bytes.count
         }
     }
 
@@ -57,6 +61,9 @@ extension ShardCommand {
         case .fence(let version, let dropping):
             bytes.appendLittleEndian(version.rawValue)
             bytes.appendLittleEndian(dropping?.rawValue ?? 0)
+        case .piece(let number, let count, let piece):
+            bytes.appendLittleEndian(UInt64(count) << 32 | UInt64(number))
+            bytes.appendSized(piece)
         }
     }
 
@@ -72,6 +79,13 @@ extension ShardCommand {
         case 3:
             guard let dropping = reader.integer(UInt64.self) else { return nil }
             self = .fence(CatalogVersion(number), dropping: dropping == 0 ? nil : CollectionID(dropping))
+        case 4:
+            let count = Int(number >> 32)
+            let place = Int(number & 0xFFFF_FFFF)
+            guard let bytes = reader.sized(), !bytes.isEmpty, place < count, count <= Limits.commandPiecesMax else {
+                return nil
+            }
+            self = .piece(number: place, count: count, bytes: Array(bytes))
         default: return nil
         }
         guard reader.isAtEnd else { return nil }

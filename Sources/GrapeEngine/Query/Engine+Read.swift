@@ -4,7 +4,9 @@ import GrapeStorage
 extension Engine {
     /// The point as this node has applied it; nil where there is none.
     package func point(_ id: PointID, in collection: Collection) throws(GrapeError) -> Point? {
-        let key = prefix(shard(of: id, in: collection.schema.id), collection.schema.id).key(of: id)
+        let shard = shard(of: id, in: collection.schema.id)
+        try checkServed(ShardSet([shard]))
+        let key = prefix(shard, collection.schema.id).key(of: id)
         let found = try storing { () throws(StorageError) in try PointReader(database: database).point(key) }
         return found.map { row, vectors in
             Point(
@@ -12,30 +14,31 @@ extension Engine {
         }
     }
 
-    /// Points and digest of a collection in a shard.
+    /// Points and digest of a collection in a shard; of none where the shard isn't held.
     package func digest(_ shard: ShardID, _ collection: CollectionID) throws(GrapeError) -> RowDigest {
-        let key = StateKey.digest(prefix(shard, collection))
-        return try storing { () throws(StorageError) in
-            guard let bytes = try database.get(.state, key) else { return RowDigest() }
-            guard let digest = RowDigest(encoded: bytes) else {
-                throw .damagedRow(path: database.path, family: .state, key: key)
-            }
-            return digest
-        }
+        try storing { () throws(StorageError) in try RowDigest.read(prefix(shard, collection), database) }
     }
 
-    /// Points of a collection in all shards.
-    package func pointCount(_ collection: CollectionID) throws(GrapeError) -> Int {
+    /// Points of a collection in these shards, or in all that this node answers for.
+    package func pointCount(_ collection: CollectionID, shards: ShardSet? = nil) throws(GrapeError) -> Int {
+        if let shards { try checkServed(shards) }
         var count = 0
-        for shard in 0..<shardCount { count += Int(try digest(ShardID(UInt16(shard)), collection).points) }
+        for shard in (shards ?? servedShards).sorted { count += Int(try digest(shard, collection).points) }
         return count
+    }
+
+    /// Who asks for certain shards goes by what it knew of this node, which may be the past.
+    func checkServed(_ shards: ShardSet) throws(GrapeError) {
+        let served = servedShards
+        guard let missing = shards.sorted.first(where: { !served.contains($0) }) else { return }
+        throw GrapeError(.unavailable, "this node doesn't answer for shard \(missing) now", retryAfterSeconds: 1)
     }
 
     /// Bytes on disk of a shard's rows, about.
     package func rowBytes(_ shard: ShardID) throws(GrapeError) -> UInt64 {
         let from = RowKeyPrefix(shard: shard, generation: ReplicaGeneration(0), collection: CollectionID(0)).lowerBound
         let to = RowKeyPrefix(
-            shard: ShardID(shard.rawValue + 1), generation: ReplicaGeneration(0), collection: CollectionID(0)
+            shard: shard, generation: ReplicaGeneration(.max), collection: CollectionID(.max)
         ).lowerBound
         return try storing { () throws(StorageError) in
             try database.approximateSize(.vectors, from: from, to: to)

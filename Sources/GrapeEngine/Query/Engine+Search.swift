@@ -8,17 +8,47 @@ extension Engine {
     /// The indexes name candidates; then their rows are read. A row may be newer than what the index saw: a changed
     /// vector is scored again, a changed payload filtered again, and where a point is gone and results fall short the
     /// search is run once more (three times at most: each time somebody wrote meanwhile).
-    package func search(_ request: SearchRequest, in collection: Collection) throws(GrapeError) -> [ScoredPoint] {
+    ///
+    /// - Parameter shards: where to search; nil: in all that this node answers for.
+    package func search(
+        _ request: SearchRequest, in collection: Collection, shards: ShardSet? = nil
+    ) throws(GrapeError) -> [ScoredPoint] {
         guard let position = collection.schema.vectorIndex(named: request.using) else {
             throw GrapeError(
                 .invalidRequest, "collection \(collection.schema.name) has no vector named \"\(request.using)\"")
         }
-        var query = SearchRun(engine: self, collection: collection, position: position, request: request)
+        if let shards { try checkServed(shards) }
+        var query = SearchRun(
+            engine: self, collection: collection, position: position, request: request, shards: shards)
         var isComplete = false
         for _ in 0..<3 where !isComplete {
             isComplete = try storing { () throws(StorageError) in try query.run() }
         }
+        // One that went meanwhile may have taken results along.
+        if let shards { try checkServed(shards) }
         return query.results
+    }
+}
+
+/// Where a search looks: the generations whose rows count, and the shards, nil where all points of the index do.
+struct SearchScope: Sendable {
+    private let generations: [ReplicaGeneration]
+    let shards: ShardSet?
+
+    init(_ engine: Engine, shards wanted: ShardSet?) {
+        let (generations, served, isWhole) = engine.serving.withLock {
+            ($0.generations, $0.served, $0.hidden.isEmpty)
+        }
+        self.generations = generations
+        if isWhole, wanted.map({ served.isSubset(of: $0) }) ?? true {
+            shards = nil
+        } else {
+            shards = wanted.map { ShardSet($0.sorted.filter(served.contains)) } ?? served
+        }
+    }
+
+    func prefix(_ shard: ShardID, _ collection: CollectionID) -> RowKeyPrefix {
+        RowKeyPrefix(shard: shard, generation: generations[Int(shard.rawValue)], collection: collection)
     }
 }
 
@@ -28,27 +58,31 @@ private struct SearchRun {
     let collection: Collection
     let position: Int
     let request: SearchRequest
+    let shards: ShardSet?
     private(set) var results: [ScoredPoint] = []
 
     private var index: CollectionIndex { collection.indexes[position] }
     private var metric: DistanceMetric { collection.schema.vectors[position].metric }
     private var wanted: Int { request.limit + request.offset }
 
-    init(engine: Engine, collection: Collection, position: Int, request: SearchRequest) {
+    init(engine: Engine, collection: Collection, position: Int, request: SearchRequest, shards: ShardSet?) {
         self.engine = engine
         self.collection = collection
         self.position = position
         self.request = request
+        self.shards = shards
     }
 
     /// False where a point went away between the walk and the reading of its row, and a result is missing for it.
     mutating func run() throws(StorageError) -> Bool {
+        let scope = SearchScope(engine, shards: shards)
         let pin = engine.clock.pin()
         var filter = request.filter.map {
-            RowFilter(filter: $0, engine: engine, collection: collection.schema.id, index: index)
+            RowFilter(
+                filter: $0, database: engine.database, scope: scope, collection: collection.schema.id, index: index)
         }
-        let hits = try candidates(pin: pin, filter: &filter)
-        let found = try fetch(hits, filter: &filter)
+        let hits = try candidates(in: scope, pin: pin, filter: &filter)
+        let found = try fetch(hits, scope: scope, filter: &filter)
         // Until here: an ordinal that the pin shows is not given to another point.
         withExtendedLifetime(pin) {}
         let kept = found.filter { isGoodEnough($0.score) }.prefix(wanted).dropFirst(request.offset)
@@ -56,10 +90,15 @@ private struct SearchRun {
         return found.count == hits.count
     }
 
-    private func candidates(pin: VisibilityPin, filter: inout RowFilter?) throws(StorageError) -> [Hit] {
+    private func candidates(
+        in scope: SearchScope, pin: VisibilityPin, filter: inout RowFilter?
+    ) throws(StorageError) -> [Hit] {
         let query = request.vector.span
         let ef = max(request.ef ?? wanted, wanted)
         guard var asked = filter else {
+            if let shards = scope.shards {
+                return index.search(query, limit: wanted, ef: ef, exact: request.exact, pin: pin, shards: shards)
+            }
             return index.search(query, limit: wanted, ef: ef, exact: request.exact, pin: pin)
         }
         let hits = index.search(query, limit: wanted, ef: ef, exact: request.exact, pin: pin, filter: &asked)
@@ -68,13 +107,15 @@ private struct SearchRun {
         return hits
     }
 
-    private func fetch(_ hits: [Hit], filter: inout RowFilter?) throws(StorageError) -> [ScoredPoint] {
+    private func fetch(
+        _ hits: [Hit], scope: SearchScope, filter: inout RowFilter?
+    ) throws(StorageError) -> [ScoredPoint] {
         let reader = PointReader(database: engine.database)
         let ids = hits.map { index.key(of: $0.ordinal) }
         var keys: [[UInt8]] = []
         for (hit, id) in zip(hits, ids) {
             let shard = ShardID(index.shard(of: hit.ordinal))
-            keys.append(engine.prefix(shard, collection.schema.id).key(ofEncoded: id))
+            keys.append(scope.prefix(shard, collection.schema.id).key(ofEncoded: id))
         }
         var points: [ScoredPoint] = []
         points.reserveCapacity(hits.count)

@@ -6,55 +6,60 @@ import GrapeStorage
 /// its point counts as not matching.
 struct RowFilter: OrdinalFilter {
     let filter: Filter
-    let engine: Engine
+    let database: Database
+    let scope: SearchScope
     let collection: CollectionID
     let index: CollectionIndex
     private(set) var failure: StorageError?
     private var scratch = JSONDocument()
 
-    init(filter: Filter, engine: Engine, collection: CollectionID, index: CollectionIndex) {
+    init(
+        filter: Filter, database: Database, scope: SearchScope, collection: CollectionID, index: CollectionIndex
+    ) {
         self.filter = filter
-        self.engine = engine
+        self.database = database
+        self.scope = scope
         self.collection = collection
         self.index = index
     }
 
     mutating func evaluate(_ ordinals: Span<Ordinal>, into verdicts: inout [Bool]) {
+        verdicts.append(contentsOf: repeatElement(false, count: ordinals.count))
         do {
             try evaluateRows(ordinals, into: &verdicts)
         } catch {
             failure = failure ?? error
-            while verdicts.count < ordinals.count { verdicts.append(false) }
         }
     }
 
     private mutating func evaluateRows(
         _ ordinals: Span<Ordinal>, into verdicts: inout [Bool]
     ) throws(StorageError) {
-        var ids: [[UInt8]] = []
+        var asked: [(place: Int, id: [UInt8])] = []
         var keys: [[UInt8]] = []
-        for position in ordinals.indices {
-            let id = index.key(of: ordinals[position])
-            let shard = ShardID(index.shard(of: ordinals[position]))
-            ids.append(id)
-            if filter.readsPayload { keys.append(engine.prefix(shard, collection).key(ofEncoded: id)) }
+        for place in ordinals.indices {
+            let shard = ShardID(index.shard(of: ordinals[place]))
+            if let shards = scope.shards, !shards.contains(shard) { continue }
+            let id = index.key(of: ordinals[place])
+            asked.append((place, id))
+            if filter.readsPayload { keys.append(scope.prefix(shard, collection).key(ofEncoded: id)) }
         }
         guard filter.readsPayload else {
             let payload = Payload.empty.json
-            for id in ids { verdicts.append(matches(id: id, payload: payload.span) ?? false) }
+            for (place, id) in asked { verdicts[place] = matches(id: id, payload: payload.span) ?? false }
             return
         }
-        let rows = try engine.database.multiRead(.payloads, keys)
+        let rows = try database.multiRead(.payloads, keys)
         for position in keys.indices {
             switch rows.status(position) {
-            case .missing: verdicts.append(false)
+            case .missing: continue
             case .corrupt(let error): throw error
             case .found:
                 let row = rows.bytes(position)
                 guard let start = PointRow.payloadOffset(of: row),
-                    let verdict = matches(id: ids[position], payload: row.extracting(start..<row.count))
-                else { throw .damagedRow(path: engine.database.path, family: .payloads, key: keys[position]) }
-                verdicts.append(verdict)
+                    let verdict = matches(id: asked[position].id, payload: row.extracting(start..<row.count))
+                else { throw .damagedRow(path: database.path, family: .payloads, key: keys[position]) }
+                verdicts[asked[position].place] = verdict
             }
         }
     }

@@ -9,6 +9,8 @@ package struct GroupState: Sendable, Hashable {
     package var fence = CatalogVersion(0)
     /// The rows that count. Shards only.
     package var generation = ReplicaGeneration.first
+    /// Entries of another epoch are refused. Shards only.
+    package var epoch = ShardEpoch.first
     /// Term of the entry at `applied`.
     package var appliedTerm: UInt64 = 0
     /// The replicas as of `applied`, in a form that consensus knows.
@@ -21,6 +23,7 @@ package struct GroupState: Sendable, Hashable {
         bytes.appendLittleEndian(applied.rawValue)
         bytes.appendLittleEndian(fence.rawValue)
         bytes.appendLittleEndian(generation.rawValue)
+        bytes.appendLittleEndian(epoch.rawValue)
         bytes.appendLittleEndian(appliedTerm)
         bytes.appendSized(configuration)
         return bytes
@@ -30,11 +33,13 @@ package struct GroupState: Sendable, Hashable {
         var reader = ByteReader(bytes)
         guard reader.integer(UInt8.self) == Self.format, let applied = reader.integer(UInt64.self),
             let fence = reader.integer(UInt64.self), let generation = reader.integer(UInt32.self),
-            let term = reader.integer(UInt64.self), let configuration = reader.sized()
+            let epoch = reader.integer(UInt32.self), let term = reader.integer(UInt64.self),
+            let configuration = reader.sized()
         else { return nil }
         self.applied = LogIndex(applied)
         self.fence = CatalogVersion(fence)
         self.generation = ReplicaGeneration(generation)
+        self.epoch = ShardEpoch(epoch)
         appliedTerm = term
         self.configuration = Array(configuration)
     }

@@ -37,6 +37,16 @@ package struct RowDigest: Sendable, Hashable {
         self.sum = sum
     }
 
+    /// What the store says of the rows under this prefix.
+    static func read(_ prefix: RowKeyPrefix, _ database: Database) throws(StorageError) -> RowDigest {
+        let key = StateKey.digest(prefix)
+        guard let bytes = try database.get(.state, key) else { return RowDigest() }
+        guard let digest = RowDigest(encoded: bytes) else {
+            throw .damagedRow(path: database.path, family: .state, key: key)
+        }
+        return digest
+    }
+
     /// Hash of one point, from all that its rows say.
     package static func hash(
         id: [UInt8], form: WrittenID.Form, vectorVersion: LogIndex, version: LogIndex, vectorBlock: [UInt8],

@@ -1,12 +1,28 @@
 import GrapeModel
 
 /// Which copy of a shard's rows: a snapshot installs as a new generation, and one batch switches to it.
-package struct ReplicaGeneration: Sendable, Hashable {
+package struct ReplicaGeneration: Sendable, Hashable, Comparable {
     package let rawValue: UInt32
 
     package init(_ rawValue: UInt32) { self.rawValue = rawValue }
 
     package static let first = ReplicaGeneration(1)
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}
+
+extension ReplicaGeneration {
+    /// The number alone, little-endian.
+    var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.appendLittleEndian(rawValue)
+        return bytes
+    }
+
+    init?(encoded bytes: [UInt8]) {
+        var reader = ByteReader(bytes)
+        guard let rawValue = reader.integer(UInt32.self), reader.isAtEnd else { return nil }
+        self.init(rawValue)
+    }
 }
 
 /// Keys of rows, the same in the families `vectors` and `payloads`:

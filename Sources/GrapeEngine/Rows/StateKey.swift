@@ -46,6 +46,50 @@ package enum StateKey {
         return bytes
     }
 
+    /// What a router's open writes came to: `OriginWindow`.
+    package static func origins(
+        _ shard: ShardID, _ generation: ReplicaGeneration, incarnation: UInt64
+    ) -> [UInt8] {
+        var bytes = inGeneration(0x07, shard, generation)
+        bytes.appendBigEndian(incarnation)
+        return bytes
+    }
+
+    /// All rows of origins of a shard's generation lie between these.
+    package static func origins(_ shard: ShardID, _ generation: ReplicaGeneration) -> (from: [UInt8], to: [UInt8]) {
+        (inGeneration(0x07, shard, generation), inGeneration(0x07, shard, ReplicaGeneration(generation.rawValue + 1)))
+    }
+
+    /// A piece of a command that is not complete.
+    package static func piece(
+        _ shard: ShardID, _ generation: ReplicaGeneration, incarnation: UInt64, sequence: UInt64, number: Int
+    ) -> [UInt8] {
+        var bytes = inGeneration(0x08, shard, generation)
+        bytes.appendBigEndian(incarnation)
+        bytes.appendBigEndian(sequence)
+        bytes.appendBigEndian(UInt32(number))
+        return bytes
+    }
+
+    /// What a shard's generations below this one have in this family lies in these ranges.
+    package static func generations(
+        of shard: ShardID, below generation: ReplicaGeneration
+    ) -> [(from: [UInt8], to: [UInt8])] {
+        ([0x02, 0x03, 0x04, 0x07, 0x08] as [UInt8]).map { tag in
+            (inGeneration(tag, shard, ReplicaGeneration(0)), inGeneration(tag, shard, generation))
+        }
+    }
+
+    /// The newest generation of a shard that was ever used on this node.
+    package static func newestGeneration(_ shard: ShardID) -> [UInt8] { numbered(0x0c, .shard(shard)) }
+
+    private static func inGeneration(_ tag: UInt8, _ shard: ShardID, _ generation: ReplicaGeneration) -> [UInt8] {
+        var bytes = [tag]
+        bytes.appendBigEndian(shard.rawValue)
+        bytes.appendBigEndian(generation.rawValue)
+        return bytes
+    }
+
     /// Term, vote and commit index of this node's replica of a group.
     package static func hardState(_ group: LogGroup) -> [UInt8] { numbered(0x05, group) }
 
@@ -75,6 +119,9 @@ package enum CatalogKey {
         key.appendBigEndian(id.rawValue)
         return key
     }
+
+    /// Members and placement: `ClusterLayout`.
+    package static let layout: [UInt8] = [0x02]
 
     /// All entries lie between these.
     package static let entries: (from: [UInt8], to: [UInt8]) = ([0x01], [0x02])

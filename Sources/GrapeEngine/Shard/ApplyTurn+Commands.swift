@@ -3,32 +3,26 @@ import GrapeModel
 import GrapeStorage
 
 extension ApplyTurn {
-    /// Applies one entry: all of it, or nothing but the step of its group.
+    /// Applies one entry: all of it, or nothing but the step of its group. Entries of a group that this node doesn't hold
+    /// are passed over: its replica was dropped while they waited.
     mutating func apply(_ entry: CommittedEntry) throws(ApplyError) -> ApplyOutcome {
-        var state = groups[entry.group] ?? GroupState()
+        guard let state = groups[entry.group] else { return .nothing }
         guard entry.index == state.applied.next else {
             throw .gap(group: entry.group, applied: state.applied, next: entry.index)
         }
-        state.applied = entry.index
-        state.appliedTerm = entry.term
-        if case .configuration(let bytes) = entry.content { state.configuration = bytes }
-        groups[entry.group] = state
+        change(entry.group) { state in
+            state.applied = entry.index
+            state.appliedTerm = entry.term
+            if case .configuration(let bytes) = entry.content { state.configuration = bytes }
+        }
         guard case .command(let bytes) = entry.content else { return .nothing }
-        do {
-            switch entry.group {
-            case .catalog:
-                guard let command = CatalogCommand(encoded: bytes) else { throw unknown(entry) }
-                return .catalog(apply(command))
-            case .shard(let shard):
-                guard let write = LogEntry(encoded: bytes) else { throw unknown(entry) }
-                return try apply(write, shard: shard, index: entry.index)
-            }
-        } catch let error as StorageError {
-            throw .storage(error)
-        } catch let error as ApplyError {
-            throw error
-        } catch {
-            preconditionFailure("apply throws typed errors only: \(error)")
+        switch entry.group {
+        case .catalog:
+            guard let command = CatalogCommand(encoded: bytes) else { throw unknown(entry) }
+            return .catalog(apply(command))
+        case .shard(let shard):
+            guard let write = LogEntry(encoded: bytes) else { throw unknown(entry) }
+            return try apply(write, shard: shard, index: entry.index)
         }
     }
 
@@ -36,20 +30,32 @@ extension ApplyTurn {
         .unknownEntry(group: entry.group, index: entry.index)
     }
 
-    private mutating func apply(
-        _ entry: LogEntry, shard: ShardID, index: LogIndex
-    ) throws(StorageError) -> ApplyOutcome {
-        let generation = groups[.shard(shard)]?.generation ?? .first
+    /// Carries out a whole command, if it was meant for the shard as it is.
+    mutating func perform(
+        _ entry: LogEntry, shard: ShardID, state: GroupState, index: LogIndex
+    ) throws(ApplyError) -> ApplyOutcome {
+        guard entry.epoch == state.epoch else { return .staleEpoch(state.epoch) }
         if case .fence(let version, let dropping) = entry.command {
-            raiseFence(shard, to: version)
-            if let dropping { removeAll(RowKeyPrefix(shard: shard, generation: generation, collection: dropping)) }
+            change(.shard(shard)) { $0.fence = max($0.fence, version) }
+            if let dropping {
+                removeAll(RowKeyPrefix(shard: shard, generation: state.generation, collection: dropping))
+            }
             return .fenced
         }
-        let fence = groups[.shard(shard)]?.fence ?? CatalogVersion(0)
-        guard entry.catalogVersion >= fence else { return .staleCatalog(fence) }
-        guard !entry.idempotencyKey.isEmpty else {
-            return try carryOut(entry.command, shard: shard, generation: generation, index: index)
+        guard entry.catalogVersion >= state.fence else { return .staleCatalog(state.fence) }
+        do throws(StorageError) {
+            guard !entry.idempotencyKey.isEmpty else {
+                return try carryOut(entry.command, shard: shard, generation: state.generation, index: index)
+            }
+            return try carryOutOnce(entry, shard: shard, generation: state.generation, index: index)
+        } catch {
+            throw .storage(error)
         }
+    }
+
+    private mutating func carryOutOnce(
+        _ entry: LogEntry, shard: ShardID, generation: ReplicaGeneration, index: LogIndex
+    ) throws(StorageError) -> ApplyOutcome {
         let key = StateKey.remembered(shard, generation, key: entry.idempotencyKey)
         let fingerprint = entry.command.fingerprint
         if let known = try rememberedWrite(key) {
@@ -60,12 +66,6 @@ extension ApplyTurn {
             try remember(write, key: key, shard: shard, generation: generation, index: index)
         }
         return outcome
-    }
-
-    private mutating func raiseFence(_ shard: ShardID, to version: CatalogVersion) {
-        var state = groups[.shard(shard)] ?? GroupState()
-        state.fence = max(state.fence, version)
-        groups[.shard(shard)] = state
     }
 
     private mutating func carryOut(
@@ -81,7 +81,7 @@ extension ApplyTurn {
             var found: [Bool] = []
             for id in ids { found.append(try remove(id, prefix: prefix)) }
             return .deleted(found)
-        case .fence: preconditionFailure("fences are raised above")
+        case .fence, .piece: preconditionFailure("fences are raised, and pieces put together, before")
         }
     }
 }

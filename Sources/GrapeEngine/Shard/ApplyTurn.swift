@@ -5,23 +5,32 @@ import GrapeStorage
 /// batch is written. Later entries of the turn see what earlier ones did.
 struct ApplyTurn: ~Copyable {
     let database: Database
-    private(set) var batch: WriteBatch
+    var batch: WriteBatch
     private(set) var indexChanges: [IndexChange] = []
     /// Rows that are gone as a whole: once the batch is written, their files can go.
     private(set) var emptied: [RowKeyPrefix] = []
-    var groups: [LogGroup: GroupState]
+    /// The groups that this node holds.
+    private(set) var groups: [LogGroup: GroupState]
+    /// Those whose state this turn changed.
+    private(set) var changed: Set<LogGroup> = []
     var catalog: CatalogState
+    /// Of the shards that this turn came to so far, and those that the lanes knew before.
+    var origins: [ShardID: OriginTable]
+    /// Pieces of long commands that this turn keeps, by key.
+    var pieces: [[UInt8]: [UInt8]] = [:]
     private var digests: [RowKeyPrefix: RowDigest] = [:]
     /// Hashes of points that this turn wrote or removed (nil), by key.
     private var hashes: [[UInt8]: UInt64?] = [:]
     private var remembered: [[UInt8]: RememberedWrite] = [:]
 
     init(
-        database: Database, groups: [LogGroup: GroupState], catalog: CatalogState
+        database: Database, groups: [LogGroup: GroupState], catalog: CatalogState,
+        origins: [ShardID: OriginTable] = [:]
     ) throws(StorageError) {
         self.database = database
         self.groups = groups
         self.catalog = catalog
+        self.origins = origins
         batch = try database.makeBatch()
     }
 
@@ -36,10 +45,20 @@ struct ApplyTurn: ~Copyable {
                 batch.put(.state, key: key, value: digest.encoded)
             }
         }
-        for (group, state) in groups {
+        for shard in origins.keys { putOrigins(shard) }
+        for group in changed {
+            guard let state = groups[group] else { continue }
             batch.put(.state, key: StateKey.group(group), value: state.encoded)
         }
         try database.write(batch)
+    }
+
+    /// Changes the state of a group that this node holds.
+    mutating func change(_ group: LogGroup, _ body: (inout GroupState) -> Void) {
+        guard var state = groups[group] else { return }
+        body(&state)
+        groups[group] = state
+        changed.insert(group)
     }
 
     // MARK: Points
@@ -99,10 +118,7 @@ struct ApplyTurn: ~Copyable {
 
     private func digest(of prefix: RowKeyPrefix) throws(StorageError) -> RowDigest {
         if let digest = digests[prefix] { return digest }
-        let key = StateKey.digest(prefix)
-        guard let bytes = try database.get(.state, key) else { return RowDigest() }
-        guard let digest = RowDigest(encoded: bytes) else { throw damagedRow(key, .state) }
-        return digest
+        return try RowDigest.read(prefix, database)
     }
 
     // MARK: Remembered writes
@@ -144,19 +160,11 @@ struct ApplyTurn: ~Copyable {
 
     mutating func apply(_ command: CatalogCommand) -> CatalogOutcome {
         let outcome = catalog.apply(command)
-        guard case .done(let id, _) = outcome else { return outcome }
-        if let entry = catalog.entry(id) {
-            batch.put(.catalog, key: CatalogKey.entry(id), value: entry.encoded)
-        } else {
-            batch.delete(.catalog, key: CatalogKey.entry(id))
-            batch.deleteRange(
-                .indexCheckpoints, from: CheckpointKey.lowerBound(id), to: CheckpointKey.upperBound(id))
-        }
-        batch.put(.catalog, key: CatalogKey.head, value: catalog.encodedHead)
+        catalog.putRows(of: outcome, into: &batch)
         return outcome
     }
 
-    private func damagedRow(_ key: [UInt8], _ family: ColumnFamily = .payloads) -> StorageError {
+    func damagedRow(_ key: [UInt8], _ family: ColumnFamily = .payloads) -> StorageError {
         .damagedRow(path: database.path, family: family, key: key)
     }
 }

@@ -16,8 +16,8 @@ final class LoopCluster {
     private var tokens: UInt64 = 0
 
     /// The first `founders` nodes hold both groups as voters.
-    init(nodes count: Int = 3, founders: Int = 3) throws {
-        nodes = try (1...count).map { try LoopNode(UInt32($0)) }
+    init(nodes count: Int = 3, founders: Int = 3, keepsLittle: Bool = false) throws {
+        nodes = try (1...count).map { try LoopNode(UInt32($0), keepsLittle: keepsLittle) }
         for group in [Self.a, Self.b] {
             let configuration = ConfState(voters: nodes.prefix(founders).map { $0.replica(group) })
             for node in nodes.prefix(founders) { try node.create(group, configuration) }
@@ -59,7 +59,7 @@ final class LoopCluster {
     /// Ticks the nodes and lets happen what comes of it.
     func tick(_ count: Int = 1, only: [Int]? = nil) throws {
         for _ in 0..<count {
-            for node in nodes where only?.contains(Int(node.number.rawValue)) ?? true { node.loop.tick() }
+            for node in nodes where only?.contains(Int(node.number.rawValue)) ?? true { try node.loop.tick() }
             try settle()
         }
     }
@@ -80,17 +80,19 @@ final class LoopCluster {
         }
     }
 
-    /// Brings a snapshot that a node wants to have sent to the node that it is for, rows and all. -> whether it was taken.
+    /// Brings a snapshot that a node wants to have sent to the node that it is for, rows and all. -> whether it was
+    /// taken.
     func carrySnapshot(from number: Int) throws -> Bool {
         let sender = self[number]
         guard !sender.environment.snapshots.isEmpty else { return false }
         let message = sender.environment.snapshots.removeFirst()
         let group = message.group
-        guard let target = nodes.first(where: { $0.number == message.message.to.node }), let state = sender.states[group]
+        guard let target = nodes.first(where: { $0.number == message.message.to.node }),
+            let state = sender.states[group]
         else { return false }
         let isTaken = try target.loop.install(
             SnapshotImage(group: group, state: state), from: message.message.from, term: message.message.term)
-        if isTaken { target.takeRows(group, from: sender) }
+        if isTaken && !target.holdsApply { target.takeRows(group, from: sender) }
         sender.loop.reportSnapshot(group, to: message.message.to, succeeded: true)
         try settle()
         return isTaken

@@ -12,10 +12,11 @@ final class LoopEnvironment: StoreLoopEnvironment {
     var outbox: [(to: NodeNumber, message: GroupMessage)] = []
     /// Snapshots that the loop wants to have sent.
     var snapshots: [GroupMessage] = []
-    var syncTicket: UInt64?
+    var sync: SyncRequest?
     var works: [ApplyWork] = []
     var answers: [Token: ProposalResult] = [:]
     var readable: [Token] = []
+    var unreadable: [Token] = []
     var stops: [String] = []
     /// Calls of `write` that wrote something.
     var writes = 0
@@ -29,7 +30,9 @@ final class LoopEnvironment: StoreLoopEnvironment {
         writes += 1
     }
 
-    func requestSync(_ ticket: UInt64) { syncTicket = max(ticket, syncTicket ?? 0) }
+    func requestSync(_ request: SyncRequest) {
+        if sync == nil { sync = request } else { sync?.join(request) }
+    }
 
     func send(_ messages: [GroupMessage], to node: NodeNumber) { outbox += messages.map { (node, $0) } }
 
@@ -40,6 +43,8 @@ final class LoopEnvironment: StoreLoopEnvironment {
     func answer(_ token: Token, _ result: ProposalResult) { answers[token] = result }
 
     func readable(_ token: Token) { readable.append(token) }
+
+    func unreadable(_ token: Token) { unreadable.append(token) }
 
     func stopped(_ group: LogGroup, _ reason: String) { stops.append(reason) }
 }

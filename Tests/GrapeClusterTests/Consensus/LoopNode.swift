@@ -17,11 +17,17 @@ final class LoopNode {
     var holdsSyncs = false
     var holdsApply = false
 
-    init(_ number: UInt32) throws {
+    /// What it promised to others, as of its last sync.
+    private(set) var promises: [LogGroup: Acknowledgement] = [:]
+    /// Logs are cut as soon as they can be.
+    private let keepsLittle: Bool
+
+    init(_ number: UInt32, keepsLittle: Bool) throws {
         self.number = NodeNumber(number)
+        self.keepsLittle = keepsLittle
         directory = try TemporaryDirectory()
         environment = LoopEnvironment(try Self.open(directory.path))
-        loop = StoreLoop(Self.settings(number), environment: environment)
+        loop = StoreLoop(Self.settings(number, keepsLittle), environment: environment)
     }
 
     private static func open(_ path: String) throws -> Database {
@@ -31,10 +37,17 @@ final class LoopNode {
         return try Database.open(path: path, options: options)
     }
 
-    private static func settings(_ number: UInt32) -> StoreLoopSettings {
+    private static func settings(_ number: UInt32, _ keepsLittle: Bool) -> StoreLoopSettings {
         var settings = StoreLoopSettings(seed: UInt64(number))
         settings.electionTicks = 10
         settings.heartbeatTicks = 2
+        settings.appendEntriesMax = 3
+        if keepsLittle {
+            settings.keptEntries = 1
+            settings.compactionStep = 1
+            settings.compactionTicks = 1
+            settings.logBytesMax = 1
+        }
         return settings
     }
 
@@ -70,7 +83,7 @@ final class LoopNode {
         let groups = states.keys.sorted { $0.number < $1.number }
         try environment.database.close()
         environment = LoopEnvironment(try Self.open(directory.path))
-        loop = StoreLoop(Self.settings(number.rawValue), environment: environment)
+        loop = StoreLoop(Self.settings(number.rawValue, keepsLittle), environment: environment)
         for group in groups { try add(group) }
     }
 
@@ -88,10 +101,15 @@ final class LoopNode {
     func work() throws -> Bool {
         try loop.turn()
         var hasWorked = false
-        if !holdsSyncs, let ticket = environment.syncTicket {
-            environment.syncTicket = nil
+        if !holdsSyncs, let request = environment.sync {
+            environment.sync = nil
             environment.syncs += 1
-            loop.synced(through: ticket)
+            promises.merge(request.promises) { $1 }
+            for (group, index) in request.drops {
+                try environment.database.dropRange(
+                    .log, from: logKey(group, 0), to: logKey(group, index.next.rawValue))
+            }
+            loop.synced(through: request.ticket)
             hasWorked = true
         }
         if !holdsApply, !environment.works.isEmpty {
@@ -106,7 +124,7 @@ final class LoopNode {
 
     private func carryOut(_ work: ApplyWork) throws {
         switch work {
-        case .entries(let group, let entries):
+        case .entries(let group, let replica, let entries):
             var state = states[group] ?? GroupState()
             var outcomes: [ApplyOutcome] = []
             for entry in entries {
@@ -118,8 +136,8 @@ final class LoopNode {
             }
             applied[group, default: []] += entries
             states[group] = state
-            loop.applied(group, entries, outcomes)
-        case .install(let image, _, let hardState):
+            loop.applied(group, replica: replica, entries, outcomes)
+        case .install(let image, let replica, let hardState):
             var batch = try environment.database.makeBatch()
             let base = EntryID(term: Term(image.state.appliedTerm), index: RaftIndex(image.state.applied.rawValue))
             batch.put(.state, key: StateKey.hardState(image.group), value: hardState.encoded)
@@ -127,7 +145,7 @@ final class LoopNode {
             batch.deleteRange(.log, from: logKey(image.group, 0), to: logKey(image.group, .max))
             try environment.database.write(batch)
             states[image.group] = image.state
-            loop.installed(image.group)
+            loop.installed(image.group, replica: replica)
         }
     }
 

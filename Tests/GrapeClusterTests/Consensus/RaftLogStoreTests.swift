@@ -117,13 +117,22 @@ private struct Run {
     mutating func apply(_ random: inout Xoshiro256) throws {
         let store = try #require(store)
         let applied = RaftIndex(state.applied.rawValue)
-        let next = applied.advanced(by: random.within(0...(try twin.lastIndex().distance(from: applied))))
+        let room = try twin.lastIndex().distance(from: applied)
+        guard room > 0 else { return }
+        let next = applied.advanced(by: random.within(1...room))
         let conf = ConfState(voters: [ReplicaID(1), ReplicaID(next.rawValue + 1)])
         state.applied = GrapeModel.LogIndex(next.rawValue)
         state.appliedTerm = try twin.term(at: next).rawValue
         state.configuration = conf.encoded
-        if next > applied { try twin.createSnapshot(at: next, confState: conf) }
+        try twin.createSnapshot(at: next, confState: conf)
         store.noteApplied(EntryID(term: Term(state.appliedTerm), index: next), confState: conf)
+    }
+
+    private func key(_ index: RaftIndex) -> [UInt8] {
+        var key: [UInt8] = []
+        key.appendBigEndian(group.number)
+        key.appendBigEndian(index.rawValue)
+        return key
     }
 
     mutating func compact(_ random: inout Xoshiro256) throws {
@@ -131,7 +140,16 @@ private struct Run {
         let applied = RaftIndex(state.applied.rawValue)
         guard applied >= first else { return }
         let index = first.advanced(by: random.below(applied.distance(from: first) + 1))
-        try #require(store).compact(through: index)
+        let (database, store) = try (#require(database), #require(store))
+        let base = EntryID(term: try twin.term(at: index), index: index)
+        var batch = try database.makeBatch()
+        store.putBase(base, into: &batch)
+        try database.write(batch)
+        store.noteBase(base)
+        // A crash may come between the two.
+        if random.below(2) == 0 {
+            try database.dropRange(.log, from: key(RaftIndex(0)), to: key(index.next))
+        }
         try twin.compact(to: index)
     }
 
@@ -149,7 +167,8 @@ private struct Run {
             index = index.next
         }
         let (first, end) = try (twin.firstIndex(), twin.lastIndex().next)
-        #expect(try store.entries(from: first, to: end, sizeMax: .max) == twin.entries(from: first, to: end, sizeMax: .max))
+        #expect(
+            try store.entries(from: first, to: end, sizeMax: .max) == twin.entries(from: first, to: end, sizeMax: .max))
     }
 
     /// Also what is out of range must be refused alike.

@@ -74,7 +74,7 @@ import Testing
         cluster.isolated = [NodeNumber(1)]
         let token = cluster.token()
         cluster[1].loop.read([a], token)
-        try cluster.tick(40)
+        try cluster.tick(40, only: [1, 3])
         try #require(try cluster.elect(2) != nil)
         #expect(cluster[1].environment.readable.isEmpty)
         cluster.isolated = []
@@ -105,7 +105,7 @@ import Testing
         var late: [[(to: NodeNumber, message: GroupMessage)]] = []
         // Everything arrives after five ticks, more than two heartbeats.
         for _ in 0..<30 {
-            loop.tick()
+            try loop.tick()
             try loop.turn()
             late.append(cluster[1].environment.outbox)
             cluster[1].environment.outbox = []
@@ -120,6 +120,22 @@ import Testing
             try loop.turn()
         }
         #expect(cluster[1].environment.readable == [token])
+    }
+
+    @Test func `A read of a group that has no replica here, or loses it, is refused`() throws {
+        let cluster = try elected()
+        let (missing, dropped) = (cluster.token(), cluster.token())
+        cluster[3].loop.read([a, .shard(ShardID(9))], missing)
+        #expect(cluster[3].environment.unreadable == [missing])
+        cluster.isolated = [NodeNumber(3)]
+        cluster[3].loop.read([a, b], dropped)
+        try cluster.settle()
+        cluster[3].loop.remove(b)
+        try cluster.settle()
+        #expect(cluster[3].environment.unreadable == [missing, dropped])
+        cluster.isolated = []
+        try cluster.tick(6)
+        #expect(cluster[3].environment.readable.isEmpty)
     }
 
     @Test func `How far behind a cut-off follower is shows from the moment it hears nothing`() throws {

@@ -199,7 +199,8 @@ import Testing
         ]
         let refused = loop.refusedMessages
         for message in bad { loop.receive([GroupMessage(group: a, message: message)], from: NodeNumber(1)) }
-        let elsewhere = GroupMessage(group: .shard(ShardID(9)), message: Message(.heartbeat, from: other, to: own, term: term))
+        let elsewhere = GroupMessage(
+            group: .shard(ShardID(9)), message: Message(.heartbeat, from: other, to: own, term: term))
         loop.receive([elsewhere], from: NodeNumber(1))
         #expect(loop.refusedMessages == refused + bad.count + 1)
         try cluster.settle()
@@ -230,7 +231,9 @@ import Testing
         #expect(cluster[1].environment.answers[token]?.word == "applied")
     }
 
-    @Test func `A replica that sees two leaders in one term stops, and its waiting callers hear that nothing is known`() throws {
+    @Test func `A replica that sees two leaders in one term stops, and its waiting callers hear that nothing is known`()
+        throws
+    {
         let cluster = try elected()
         let token = cluster.token()
         cluster.isolated = [NodeNumber(1)]

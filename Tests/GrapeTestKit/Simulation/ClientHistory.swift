@@ -1,11 +1,10 @@
 /// What clients saw, key by key, with the numbers of the events as the clock.
 struct ClientHistory {
-    /// By key.
-    private var operations: [[TimedOperation<RegisterModel.Operation>]]
+    private var history: RegisterHistory
 
-    init(keys: Int) { operations = Array(repeating: [], count: keys) }
+    init(keys: Int) { history = RegisterHistory(keys: keys) }
 
-    var count: Int { operations.reduce(0) { $0 + $1.count } }
+    var count: Int { history.count }
 
     mutating func completed(_ command: MapCommand, _ answer: Reply.Answer, call: Int, completion: Int) {
         let operation: RegisterModel.Operation
@@ -19,7 +18,7 @@ struct ClientHistory {
         case .outcome(.notSwapped(let found)): operation = .read(Self.register(found))
         case .outcome(.none), .notLeader: preconditionFailure("\(answer) completes nothing")
         }
-        operations[Int(command.key)].append(TimedOperation(operation, call: call, completion: completion))
+        history.add(operation, key: Int(command.key), call: call, completion: completion)
     }
 
     mutating func gaveUp(_ command: MapCommand, call: Int) {
@@ -34,22 +33,10 @@ struct ClientHistory {
     }
 
     private mutating func append(_ operation: RegisterModel.Operation, _ command: MapCommand, _ call: Int) {
-        operations[Int(command.key)].append(TimedOperation(operation, call: call, completion: nil))
+        history.add(operation, key: Int(command.key), call: call, completion: nil)
     }
 
     private static func register(_ value: UInt64) -> Int? { value == 0 ? nil : Int(value) }
 
-    func check() throws(Violation) {
-        for (key, history) in operations.enumerated() {
-            let (model, settled) = UniqueRegisterModel.settling(history)
-            guard !UniqueRegisterOrder.isLinearizable(settled) else { continue }
-            // The search only names the operation.
-            switch LinearizabilityChecker(model: model, stepsMax: 2_000_000).check(settled) {
-            case .violated(let operation):
-                throw Violation(.linearizability, "key \(key): no order allows \(settled[operation])")
-            case .linearizable, .undecided:
-                throw Violation(.linearizability, "key \(key): no order allows its \(settled.count) operations")
-            }
-        }
-    }
+    func check() throws(Violation) { try history.check() }
 }

@@ -18,23 +18,9 @@ package enum CoveredEvent: Int, CaseIterable, Sendable {
     case deadlocksByRemovedVoter
 }
 
-package struct Coverage: Sendable {
-    private var counts = [Int](repeating: 0, count: CoveredEvent.allCases.count)
+package typealias Coverage = EventCounts<CoveredEvent>
 
-    package init() {}
-
-    package subscript(event: CoveredEvent) -> Int { counts[event.rawValue] }
-
-    mutating func count(_ event: CoveredEvent, _ times: Int = 1) { counts[event.rawValue] += times }
-
-    package mutating func add(_ times: Int, to event: Int) {
-        if counts.indices.contains(event) { counts[event] += times }
-    }
-
-    package mutating func add(_ other: Coverage) {
-        for index in counts.indices { counts[index] += other.counts[index] }
-    }
-
+extension Coverage {
     /// What should have happened and never did.
     package var missing: [CoveredEvent] {
         CoveredEvent.allCases.filter { self[$0] == 0 && $0 != .deadlocksByRemovedVoter }

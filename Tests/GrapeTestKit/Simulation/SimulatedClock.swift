@@ -6,13 +6,13 @@ package struct SimulatedClock: Sendable {
 
     package init() {}
 
-    mutating func setRate(using random: inout Xoshiro256) {
+    package mutating func setRate(using random: inout Xoshiro256) {
         tickInterval = UInt64(random.within(400...2_500))
     }
 
-    mutating func pause(until time: UInt64) { pausedUntil = max(pausedUntil, time) }
+    package mutating func pause(until time: UInt64) { pausedUntil = max(pausedUntil, time) }
 
-    mutating func heal() {
+    package mutating func heal() {
         tickInterval = 1_000
         pausedUntil = 0
     }

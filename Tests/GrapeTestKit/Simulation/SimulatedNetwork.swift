@@ -9,7 +9,7 @@ package struct SimulatedNetwork {
         case arrivesTwice(UInt64, UInt64)
     }
 
-    static let placesMax = 64
+    package static let placesMax = 64
 
     private var random: Xoshiro256
     /// By link: no message passes before this time.
@@ -17,37 +17,37 @@ package struct SimulatedNetwork {
     /// By link: when the last message arrives; later ones keep behind it unless they are reordered.
     private var lastArrival = [UInt64](repeating: 0, count: placesMax * placesMax)
 
-    init(seed: UInt64) { random = Xoshiro256(seed: seed, stream: 2) }
+    package init(seed: UInt64) { random = Xoshiro256(seed: seed, stream: 2) }
 
-    mutating func fate(
-        from: Int, to: Int, now: UInt64, _ options: SimulationOptions, _ coverage: inout Coverage
+    package mutating func fate(
+        from: Int, to: Int, now: UInt64, _ rates: FaultRates, _ coverage: inout Coverage
     ) -> Fate {
         let link = from * Self.placesMax + to
         if cutUntil[link] > now {
             coverage.count(.messagesCut)
             return .lost
         }
-        if random.chance(millionths: options.rate(.loss)) {
+        if random.chance(millionths: rates[.loss]) {
             coverage.count(.messagesLost)
             return .lost
         }
-        let first = arrival(link, now, options, &coverage)
-        if random.chance(millionths: options.rate(.duplication)) {
+        let first = arrival(link, now, rates, &coverage)
+        if random.chance(millionths: rates[.duplication]) {
             coverage.count(.messagesDuplicated)
-            return .arrivesTwice(first, arrival(link, now, options, &coverage) + UInt64(random.below(20_000)))
+            return .arrivesTwice(first, arrival(link, now, rates, &coverage) + UInt64(random.below(20_000)))
         }
         return .arrives(first)
     }
 
     private mutating func arrival(
-        _ link: Int, _ now: UInt64, _ options: SimulationOptions, _ coverage: inout Coverage
+        _ link: Int, _ now: UInt64, _ rates: FaultRates, _ coverage: inout Coverage
     ) -> UInt64 {
         var time = now + 50 + UInt64(random.below(400))
-        if random.chance(millionths: options.rate(.delay)) {
+        if random.chance(millionths: rates[.delay]) {
             coverage.count(.messagesDelayed)
             time += UInt64(random.below(8_000))
         }
-        if random.chance(millionths: options.rate(.reorder)) {
+        if random.chance(millionths: rates[.reorder]) {
             coverage.count(.messagesReordered)
             return time + UInt64(random.below(3_000))
         }
@@ -56,11 +56,11 @@ package struct SimulatedNetwork {
         return time
     }
 
-    mutating func cut(from: Int, to: Int, until time: UInt64) {
+    package mutating func cut(from: Int, to: Int, until time: UInt64) {
         cutUntil[from * Self.placesMax + to] = max(cutUntil[from * Self.placesMax + to], time)
     }
 
-    mutating func heal() {
+    package mutating func heal() {
         for link in cutUntil.indices { cutUntil[link] = 0 }
     }
 }

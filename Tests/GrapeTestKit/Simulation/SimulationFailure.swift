@@ -5,12 +5,13 @@ package struct Violation: Error, Sendable, CustomStringConvertible {
             commitOfOldTerm
         case commitNotDecided, monotone, appliedOnce, appliedStateDiffers, acknowledgedWriteMissing
         case linearizability, liveness, coreRefused
+        case configuration, storage, moveNotFinished
     }
 
     package let check: Check
     package let detail: String
 
-    init(_ check: Check, _ detail: String) {
+    package init(_ check: Check, _ detail: String) {
         self.check = check
         self.detail = detail
     }

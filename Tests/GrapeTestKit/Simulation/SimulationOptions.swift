@@ -6,8 +6,7 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
     /// How many events the safety phase lasts.
     package var events: Int
     package var plantedBug: PlantedBug?
-    /// Millionths by fault class; zero is off.
-    private var rates: [Int]
+    package private(set) var rates: FaultRates
 
     package let voters: Int
     package let clients: Int
@@ -32,14 +31,11 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
         self.events = events
         self.plantedBug = plantedBug
         var random = Xoshiro256(seed: seed, stream: 1)
-        rates = FaultClass.allCases.map { fault in
-            // On in half of the runs, the rate spread evenly over its orders of magnitude.
-            random.below(2) == 0 ? 0 : max(1, fault.rateMax >> random.below(6))
-        }
+        rates = FaultRates(using: &random)
         // In one run of eight elections never rest.
         if random.below(8) == 0 {
             for fault: FaultClass in [.crash, .crashAtStorageCallback, .delay, .lostWrites, .transfer] {
-                rates[fault.rawValue] = min(1_000_000, fault.rateMax * 4)
+                rates[fault] = min(1_000_000, fault.rateMax * 4)
             }
         }
         voters = [1, 2, 3, 3, 3, 3, 4, 5, 5][random.below(9)]
@@ -58,12 +54,12 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
         batchesTurns = random.below(2) == 0
     }
 
-    package func rate(_ fault: FaultClass) -> Int { rates[fault.rawValue] }
+    package func rate(_ fault: FaultClass) -> Int { rates[fault] }
 
     /// The same run without any faults from here on.
-    mutating func heal() { rates = rates.map { _ in 0 } }
+    mutating func heal() { rates = FaultRates() }
 
-    package mutating func set(_ fault: FaultClass, millionths: Int) { rates[fault.rawValue] = millionths }
+    package mutating func set(_ fault: FaultClass, millionths: Int) { rates[fault] = millionths }
 
     package var replayCommand: String {
         let plant = plantedBug.map { " --plant \($0.rawValue)" } ?? ""
@@ -71,13 +67,12 @@ package struct SimulationOptions: Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        let faults = FaultClass.allCases.filter { rate($0) > 0 }.map { "\($0)=\(rate($0))" }.joined(separator: " ")
-        return """
-            voters=\(voters) clients=\(clients) keys=\(keys) window=\(window) election=\(electionTicks) \
-            heartbeat=\(heartbeatTicks) messageBytes=\(messageBytesMax) inflight=\(inflightMessagesMax) \
-            uncommitted=\(uncommittedBytesMax) stepDown=\(stepDownOnRemoval) forward=\(forwardsProposals) \
-            kept=\(keptEntries) chunks=\(snapshotChunks) batches=\(batchesTurns); faults per million: \(faults)
-            """
+        """
+        voters=\(voters) clients=\(clients) keys=\(keys) window=\(window) election=\(electionTicks) \
+        heartbeat=\(heartbeatTicks) messageBytes=\(messageBytesMax) inflight=\(inflightMessagesMax) \
+        uncommitted=\(uncommittedBytesMax) stepDown=\(stepDownOnRemoval) forward=\(forwardsProposals) \
+        kept=\(keptEntries) chunks=\(snapshotChunks) batches=\(batchesTurns); faults per million: \(rates)
+        """
     }
 
     func raftConfiguration(_ id: ReplicaID, applied: LogIndex) -> RaftConfiguration {

@@ -62,7 +62,7 @@ struct World {
 
     /// Hands an envelope to the network. Places of clients lie behind those of replicas.
     mutating func send(_ envelope: Envelope, from: Int, to: Int) {
-        switch network.fate(from: from, to: to, now: now, options, &coverage) {
+        switch network.fate(from: from, to: to, now: now, options.rates, &coverage) {
         case .lost:
             return
         case .arrives(let time):

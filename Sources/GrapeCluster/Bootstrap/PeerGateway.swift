@@ -1,0 +1,74 @@
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import Synchronization
+
+/// What other nodes' connections end at: first the bootstrap, then the running node.
+///
+/// Thread safety: `stage` is guarded by its mutex.
+final class PeerGateway: TransportHandler {
+    struct Running: Sendable {
+        let consensus: Consensus
+        let service: PeerService
+        let driver: ClusterDriver
+        let admission: Admission
+        let snapshots: @Sendable ([UInt8], NodeNumber) async -> [UInt8]
+    }
+
+    private enum Stage {
+        case starting
+        case bootstrap(Bootstrap)
+        case running(Running)
+    }
+
+    private let stage = Mutex(Stage.starting)
+
+    func begin(_ bootstrap: Bootstrap) { stage.withLock { $0 = .bootstrap(bootstrap) } }
+
+    func run(_ running: Running) { stage.withLock { $0 = .running(running) } }
+
+    func stop() { stage.withLock { $0 = .starting } }
+
+    private var running: Running? {
+        stage.withLock { if case .running(let running) = $0 { running } else { nil } }
+    }
+
+    func received(_ messages: [GroupMessage], from node: NodeNumber) {
+        running?.consensus.receive(messages, from: node)
+    }
+
+    func receivedReport(_ bytes: [UInt8], from node: NodeNumber) {
+        guard let report = NodeReport(encoded: bytes), report.number == node else { return }
+        running?.driver.received(report)
+    }
+
+    func disconnected(_ node: NodeNumber) { running?.consensus.disconnected(node) }
+
+    func metricsPage() async -> [UInt8] {
+        guard let running else { return [] }
+        return RaftMetricsPage(running.consensus).text
+    }
+
+    func answer(_ request: [UInt8], from peer: PeerIdentity) async -> [UInt8] {
+        let current = stage.withLock { $0 }
+        guard let kind = request.first else { return PeerAnswer.unreadable.encoded }
+        switch current {
+        case .starting:
+            guard BootstrapRequest.kinds.contains(kind) else { return PeerAnswer.unreadable.encoded }
+            return BootstrapAnswer.wait("the node is starting").encoded
+        case .bootstrap(let bootstrap):
+            guard let request = BootstrapRequest(encoded: request) else { return PeerAnswer.unreadable.encoded }
+            return bootstrap.answer(request).encoded
+        case .running(let running):
+            if BootstrapRequest.kinds.contains(kind) {
+                guard let request = BootstrapRequest(encoded: request) else { return PeerAnswer.unreadable.encoded }
+                return await running.admission.answer(request).encoded
+            }
+            if (0x20...0x2f).contains(kind), let number = peer.number {
+                return await running.snapshots(request, number)
+            }
+            guard peer.number != nil else { return PeerAnswer.unreadable.encoded }
+            return await running.service.answer(request).encoded
+        }
+    }
+}

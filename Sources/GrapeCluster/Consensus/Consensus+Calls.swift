@@ -1,0 +1,133 @@
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import Synchronization
+
+/// What writers, readers, other nodes and operators call, from any thread.
+extension Consensus {
+    // MARK: Writes
+
+    /// Proposes entries to the groups that this node leads. -> what became of each, at the deadline `.unknown` of those
+    /// without an answer.
+    package func propose(
+        _ proposals: [Proposal], deadline: ContinuousClock.Instant
+    ) async -> [ProposalResult] {
+        let bytes = proposals.reduce(0) { $0 + $1.entry.count }
+        return await call(proposals.count, bytes: bytes, deadline: deadline) { first in
+            self.post { loop in
+                for (place, proposal) in proposals.enumerated() {
+                    loop.propose(proposal.group, proposal.entry, Token(first + UInt64(place)))
+                }
+            }
+        }
+    }
+
+    /// Changes who belongs to a group that this node leads. `.applied` says that the change is through; whether it took
+    /// effect the configuration tells.
+    package func changeConfiguration(
+        _ group: LogGroup, _ change: ConfChange, deadline: ContinuousClock.Instant
+    ) async -> ProposalResult {
+        await call(1, bytes: 0, deadline: deadline) { first in
+            self.post { $0.changeConfiguration(group, change, Token(first)) }
+        }[0]
+    }
+
+    private func call(
+        _ count: Int, bytes: Int, deadline: ContinuousClock.Instant, _ post: @escaping (UInt64) -> Bool
+    ) async -> [ProposalResult] {
+        guard count > 0 else { return [] }
+        return await withCheckedContinuation { answer in
+            guard let first = calls.add(count, bytes: bytes, deadline: deadline, answer) else {
+                let error = GrapeError(
+                    .overloaded, "\(calls.bytes) bytes of writes are waiting already", retryAfterSeconds: 1)
+                return answer.resume(returning: [ProposalResult](repeating: .refused(error), count: count))
+            }
+            if inbox.withLock({ $0.isClosing }) || !post(first) {
+                for place in 0..<count { calls.answer(Token(first + UInt64(place)), .refused(Self.closing)) }
+            }
+        }
+    }
+
+    static let closing = GrapeError(.unavailable, "the node is shutting down", retryAfterSeconds: 5)
+
+    // MARK: Reads
+
+    /// Returns when this node has applied everything that was committed in these groups before the call. It must have
+    /// replicas of them.
+    package func barrier(_ groups: [LogGroup], deadline: ContinuousClock.Instant) async throws(GrapeError) {
+        guard !groups.isEmpty, !published.withLock({ $0.isAlone }) else { return }
+        let isReadable = await withCheckedContinuation { answer in
+            let token = calls.add(answer, deadline: deadline)
+            if inbox.withLock({ $0.isClosing }) || !post({ $0.read(groups, token) }) { calls.refuse(token) }
+        }
+        guard isReadable else {
+            throw GrapeError(
+                .unavailable, "no majority of the replicas confirmed in time that this read is fresh",
+                retryAfterSeconds: 1)
+        }
+    }
+
+    // MARK: Other nodes
+
+    /// Messages that wait for the loop; what comes beyond is lost, as on a wire.
+    private static let waitingMessageBytesMax = 64 << 20
+
+    package func receive(_ messages: [GroupMessage], from node: NodeNumber) {
+        let bytes = messages.reduce(0) { sum, message in
+            message.message.entries.reduce(sum + 64) { $0 + $1.data.count }
+        }
+        let isTaken = inbox.withLock { inbox in
+            guard inbox.messageBytes == 0 || inbox.messageBytes + bytes <= Self.waitingMessageBytesMax else {
+                return false
+            }
+            inbox.messageBytes += bytes
+            return true
+        }
+        guard isTaken else { return }
+        _ = post { [self] loop in
+            inbox.withLock { $0.messageBytes -= bytes }
+            loop.receive(messages, from: node)
+        }
+    }
+
+    package func disconnected(_ node: NodeNumber) { _ = post { $0.disconnected(node) } }
+
+    package func transferLeadership(of group: LogGroup, to replica: ReplicaID) {
+        _ = post { $0.transferLeadership(of: group, to: replica) }
+    }
+
+    package func reportSnapshot(_ group: LogGroup, replica: ReplicaID, succeeded: Bool) {
+        _ = post { $0.reportSnapshot(group, to: replica, succeeded: succeeded) }
+    }
+
+    // MARK: What others see
+
+    /// The replicas as of the last turn in which something of note happened, a tick old at most.
+    package func status() -> [GroupStatus] { published.withLock { $0.status } }
+
+    /// The node that leads the group, as its replica here knows; nil where it knows none, or there is no replica.
+    package func leader(of group: LogGroup) -> NodeNumber? { published.withLock { $0.leaders[group] } }
+
+    /// Returns when every group that has a replica here has a leader.
+    func waitUntilLeading(deadline: ContinuousClock.Instant) async throws(GrapeError) {
+        while true {
+            let status = status()
+            if !status.isEmpty,
+                status.allSatisfy({ $0.leader != .none && ($0.role != .leader || $0.hasCommittedInTerm) })
+            {
+                return
+            }
+            guard ContinuousClock.now < deadline else {
+                throw GrapeError(.unavailable, "some groups have no leader", retryAfterSeconds: 1)
+            }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// At most so long ago this node knew all that was committed in its groups.
+    package var stalenessMilliseconds: Int {
+        published.withLock { $0.status.reduce(0) { max($0, $1.stalenessMilliseconds) } }
+    }
+
+    package var fsync: FsyncFigures { published.withLock { $0.fsync } }
+}

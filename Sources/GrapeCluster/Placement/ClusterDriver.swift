@@ -1,0 +1,241 @@
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import GrapeStorage
+import Logging
+import Synchronization
+
+/// Keeps a node's part of the cluster in order, a few times a second: tells the others how it is, makes and drops the
+/// replicas that the catalog wants here, takes each move of a shard that is led here one step further, and, where this node
+/// leads the catalog, plans moves, spreads leaders and finishes what others left behind.
+///
+/// Everything it does follows from what is there, so each step may fail and is taken again.
+///
+/// Thread safety: `run` is called once; `state` is guarded by its mutex for those who ask.
+final class ClusterDriver: Sendable {
+    struct State {
+        var view: ClusterView
+        var moves = MoveDriver()
+        /// A layout from another member, newer than the one that is applied here.
+        var borrowed: ClusterLayout?
+        var points: [ShardID: (points: UInt64, bytes: UInt64)] = [:]
+        var unfinishedSince: [CollectionID: UInt64] = [:]
+    }
+
+    let node: NodeNumber
+    let options: NodeOptions
+    let engine: Engine
+    let consensus: Consensus
+    let router: Router
+    let cluster: ClusterState
+    let transport: Transport?
+    let logger: Logger
+    let state: Mutex<State>
+    private let started = ContinuousClock.now
+
+    private static let tick = Duration.milliseconds(100)
+    static let patience = Duration.seconds(5)
+
+    init(
+        node: NodeNumber, options: NodeOptions, engine: Engine, consensus: Consensus, router: Router,
+        cluster: ClusterState, transport: Transport?, logger: Logger
+    ) {
+        self.node = node
+        self.options = options
+        self.engine = engine
+        self.consensus = consensus
+        self.router = router
+        self.cluster = cluster
+        self.transport = transport
+        self.logger = logger
+        let electionTimeout = UInt64(options.raft.electionTimeoutMilliseconds)
+        state = Mutex(
+            State(
+                view: ClusterView(
+                    suspectAfter: 2 * electionTimeout,
+                    deadAfter: UInt64(options.cluster?.failureTimeoutSeconds ?? 60) * 1_000)))
+    }
+
+    /// Milliseconds since this node started.
+    var now: UInt64 { UInt64(max(0, (ContinuousClock.now - started) / .milliseconds(1))) }
+
+    /// As applied here, or, while this node's replica of the catalog is lost, as another member told it.
+    var layout: ClusterLayout {
+        let own = engine.catalog.layout
+        return state.withLock { state in
+            guard let borrowed = state.borrowed, borrowed.nextSerial > own.nextSerial else {
+                state.borrowed = nil
+                return own
+            }
+            return borrowed
+        }
+    }
+
+    /// What others go by (reports) and what requests go by never waits for what may take long.
+    func run() async {
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.repeated { await self.observe($0) } }
+            tasks.addTask { await self.repeated { await self.work($0) } }
+        }
+    }
+
+    private func repeated(_ body: (Int) async -> Void) async {
+        var round = 0
+        while !Task.isCancelled {
+            await body(round)
+            round += 1
+            try? await Task.sleep(for: Self.tick)
+        }
+    }
+
+    private func observe(_ round: Int) async {
+        let layout = layout
+        let now = now
+        let view = state.withLock { state in
+            state.view.expect(layout.members.map(\.number), at: now)
+            return state.view
+        }
+        transport?.setPeers(
+            PeerDirectory.addresses(
+                layout, view, own: node, configured: options.cluster?.initialPeers ?? [], at: now))
+        if round % 5 == 0 { tell(layout) }
+        refreshView(layout)
+    }
+
+    private func work(_ round: Int) async {
+        if round % 10 == 0 { await borrowLayout() }
+        let layout = layout
+        await keepReplicas(layout)
+        if round % 50 == 0 { countPoints(layout) }
+        guard round % 2 == 0 else { return }
+        await takeMovesFurther(layout)
+        guard round % 10 == 0 else { return }
+        await introduce(layout)
+        await lead(layout)
+    }
+
+    func received(_ report: NodeReport) {
+        let now = now
+        state.withLock { $0.view.take(report, at: now) }
+    }
+
+    // MARK: Reports
+
+    private func tell(_ layout: ClusterLayout) {
+        let points = state.withLock { $0.points }
+        let groups = consensus.status().map { status in
+            let own: (points: UInt64, bytes: UInt64)
+            if case .shard(let shard) = status.group { own = points[shard] ?? (0, 0) } else { own = (0, 0) }
+            return NodeReport.Group(
+                group: status.group, serial: status.replica.serial, isLeader: status.role == .leader,
+                isLearner: status.isLearner, isLost: status.isLost,
+                isInstalling: status.isInstalling || !isServed(status.group), term: status.term.rawValue,
+                applied: status.applied.rawValue, points: own.points, bytes: own.bytes)
+        }
+        let report = NodeReport(
+            number: node, raftAddress: options.cluster?.raftAddress, uptimeSeconds: now / 1_000,
+            freeBytes: (try? engine.database.freeSpaceBytes) ?? 0,
+            residentBytes: UInt64(ProcessStatistics.residentBytes), groups: groups)
+        received(report)
+        let bytes = report.encoded
+        for member in layout.members where member.number != node { transport?.sendReport(bytes, to: member.number) }
+    }
+
+    private func isServed(_ group: LogGroup) -> Bool {
+        if case .shard(let shard) = group { engine.servedShards.contains(shard) } else { true }
+    }
+
+    private func countPoints(_ layout: ClusterLayout) {
+        var counted: [ShardID: (points: UInt64, bytes: UInt64)] = [:]
+        let collections = engine.collections
+        for shard in engine.servedShards.sorted {
+            var points: UInt64 = 0
+            for collection in collections { points += (try? engine.digest(shard, collection.schema.id).points) ?? 0 }
+            counted[shard] = (points, (try? engine.rowBytes(shard)) ?? 0)
+        }
+        state.withLock { $0.points = counted }
+    }
+
+    // MARK: Replicas here
+
+    /// Replicas that the catalog wants on this node, and no others.
+    private func keepReplicas(_ layout: ClusterLayout) async {
+        let present = Dictionary(uniqueKeysWithValues: consensus.status().map { ($0.group, $0.replica.serial) })
+        let changes = HeldReplicas.next(layout, on: node, present: present)
+        do throws(GrapeError) {
+            for group in changes.dropped {
+                logger.info("a replica is dropped here", metadata: ["group": "\(group.number)"])
+                try await consensus.dropReplica(of: group)
+            }
+            for replica in changes.made {
+                try await consensus.createReplica(ReplicaID(node: node, serial: replica.serial), of: replica.group)
+            }
+        } catch {
+            logger.warning("replicas are not as the catalog wants them yet", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Where the replica of the catalog lost what it had and applies nothing any more, another member tells where everything is:
+    /// who else is there to report to, and which replica takes the lost one's place.
+    private func borrowLayout() async {
+        guard let transport, consensus.status().contains(where: { $0.group == .catalog && $0.isLost }) else { return }
+        let known = layout
+        for member in known.members where member.number != node {
+            let bytes = try? await transport.request(
+                BootstrapRequest.layout.encoded, to: member.number, lane: .quick, deadline: .now + Self.patience)
+            guard let bytes, case .layout(let other)? = BootstrapAnswer(encoded: bytes),
+                other.nextSerial > known.nextSerial
+            else { continue }
+            return state.withLock { $0.borrowed = other }
+        }
+    }
+
+    /// Tells the catalog of this node's addresses and version where it knows others.
+    private func introduce(_ layout: ClusterLayout) async {
+        guard let cluster = options.cluster, let own = layout.member(node) else { return }
+        let addresses = MemberAddresses(
+            grpc: cluster.grpcAddress, rest: cluster.restAddress, raft: cluster.raftAddress)
+        guard own.addresses != addresses || own.version != options.version else { return }
+        _ = await commit(.update(node, addresses: addresses, version: options.version))
+    }
+
+    // MARK: What requests go by
+
+    private func refreshView(_ layout: ClusterLayout) {
+        let now = now
+        let view = state.withLock { $0.view }
+        var next = ClusterState.View()
+        next.own = engine.servedShards
+        for (number, placement) in layout.placements.enumerated() {
+            let shard = ShardID(UInt16(number))
+            let group = LogGroup.shard(shard)
+            next.holders[shard] = placement.replicas.map(\.node).filter { holder in
+                guard holder != node else { return next.own.contains(shard) }
+                guard view.liveness(holder, at: now) == .alive else { return false }
+                return view.report(holder)?.group(group).map { !$0.isInstalling && !$0.isLost && !$0.isLearner }
+                    ?? false
+            }
+        }
+        for group in LogGroup.all(shardCount: options.shardCount) {
+            if let leader = view.leader(of: group, at: now), leader.node != node {
+                next.leaderHints[group] = leader.node
+            }
+        }
+        next.isolation = isolation(layout, view, now)
+        cluster.update { $0 = next }
+    }
+
+    /// Without word from a majority of the members for long, nothing that needs one can be answered.
+    private func isolation(_ layout: ClusterLayout, _ view: ClusterView, _ now: UInt64) -> GrapeError? {
+        guard layout.members.count > 1 else { return nil }
+        guard layout.member(node) != nil else {
+            return GrapeError(
+                .unavailable, "this node is no member of the cluster any more: empty its data_dir to let it join anew")
+        }
+        let heard = layout.members.filter { $0.number == node || view.liveness($0.number, at: now) == .alive }.count
+        guard heard <= layout.members.count / 2 else { return nil }
+        return GrapeError(
+            .unavailable, "only \(heard) of \(layout.members.count) members can be reached, which is no majority",
+            retryAfterSeconds: 1)
+    }
+}

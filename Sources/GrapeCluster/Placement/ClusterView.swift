@@ -1,0 +1,64 @@
+import GrapeEngine
+import GrapeModel
+
+/// What the reports of all nodes say together, and how old they are. A value; milliseconds are of any clock that does not
+/// jump.
+package struct ClusterView: Sendable {
+    package enum Liveness: String, Sendable {
+        case alive, suspect, dead
+    }
+
+    private var reports: [NodeNumber: (report: NodeReport, at: UInt64)] = [:]
+    /// Members without a report, with the time since when one is awaited.
+    private var expected: [NodeNumber: UInt64] = [:]
+    /// Reports older than this make a node suspect.
+    package var suspectAfter: UInt64
+    package var deadAfter: UInt64
+
+    package init(suspectAfter: UInt64, deadAfter: UInt64) {
+        self.suspectAfter = suspectAfter
+        self.deadAfter = deadAfter
+    }
+
+    package mutating func take(_ report: NodeReport, at now: UInt64) {
+        reports[report.number] = (report, now)
+        expected[report.number] = nil
+    }
+
+    /// Only these are members: others are forgotten, and one that never reports is dead some day like one that stopped.
+    package mutating func expect(_ members: [NodeNumber], at now: UInt64) {
+        for number in members where reports[number] == nil && expected[number] == nil { expected[number] = now }
+        reports = reports.filter { members.contains($0.key) }
+        expected = expected.filter { members.contains($0.key) }
+    }
+
+    package func report(_ number: NodeNumber) -> NodeReport? { reports[number]?.report }
+
+    /// What its node says of a replica; nil where it speaks of another one of that group, or of none.
+    package func report(of replica: ReplicaPlace, _ group: LogGroup) -> NodeReport.Group? {
+        report(replica.node)?.group(group).flatMap { $0.serial == replica.serial ? $0 : nil }
+    }
+
+    /// Milliseconds since the node's last report; nil where there was none.
+    package func age(_ number: NodeNumber, at now: UInt64) -> UInt64? {
+        reports[number].map { now > $0.at ? now - $0.at : 0 }
+    }
+
+    package func liveness(_ number: NodeNumber, at now: UInt64) -> Liveness {
+        if let age = age(number, at: now) { return age <= suspectAfter ? .alive : age <= deadAfter ? .suspect : .dead }
+        guard let since = expected[number], now > since + deadAfter else { return .suspect }
+        return .dead
+    }
+
+    /// The node that says it leads the group, in the newest term of all that say so and are not suspect.
+    package func leader(of group: LogGroup, at now: UInt64) -> (node: NodeNumber, report: NodeReport.Group)? {
+        var best: (node: NodeNumber, report: NodeReport.Group)?
+        for number in reports.keys.sorted() {
+            guard liveness(number, at: now) == .alive, let own = report(number)?.group(group), own.isLeader,
+                own.term > best?.report.term ?? 0
+            else { continue }
+            best = (number, own)
+        }
+        return best
+    }
+}

@@ -1,0 +1,11 @@
+import GrapeEngine
+import GrapeRaft
+
+/// How far the rows of a group are on their way to a replica.
+package struct SnapshotTransfer: Sendable, Equatable {
+    package let group: LogGroup
+    package let to: ReplicaID
+    package let points: UInt64
+    package let totalPoints: UInt64
+    package let bytes: UInt64
+}

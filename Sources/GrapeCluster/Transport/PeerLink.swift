@@ -1,0 +1,199 @@
+import GrapeModel
+import Logging
+import NIOCore
+import Synchronization
+
+/// An outgoing connection to one address, kept up: dialled when something is to be sent, dialled again with growing
+/// pauses when it breaks.
+///
+/// Thread safety: `state` is guarded by its mutex; frames go to the channel from any thread.
+final class PeerLink: Sendable {
+    private enum Phase {
+        case idle
+        case dialling
+        case open(any Channel)
+        case closed
+    }
+
+    private struct State {
+        var phase = Phase.idle
+        var failures = 0
+        var retryAt: ContinuousClock.Instant?
+        var waitingBytes = 0
+        var nextRequest: UInt64 = 1
+        var requests: [UInt64: CheckedContinuation<Result<[UInt8], PeerFailure>, Never>] = [:]
+    }
+
+    let address: HostPort
+    /// nil while the node is known by its address only.
+    let number: NodeNumber?
+    let isBulk: Bool
+    private let transport: Transport
+    private let state = Mutex(State())
+
+    private static let pauseMilliseconds = 50...2_000
+
+    init(_ address: HostPort, number: NodeNumber?, isBulk: Bool, transport: Transport) {
+        self.address = address
+        self.number = number
+        self.isBulk = isBulk
+        self.transport = transport
+    }
+
+    var isOpen: Bool {
+        state.withLock { if case .open = $0.phase { true } else { false } }
+    }
+
+    // MARK: Sending
+
+    /// Sends a frame that may get lost. -> whether it was handed over.
+    @discardableResult
+    func send(_ kind: Frame.Kind, _ body: [UInt8]) -> Bool {
+        guard let channel = openChannel(body.count) else { return false }
+        write(Frame(kind: kind, body: body), to: channel)
+        return true
+    }
+
+    /// Waits for the answer, or for the connection's end, or the deadline.
+    func request(
+        _ body: [UInt8], deadline: ContinuousClock.Instant
+    ) async -> Result<[UInt8], PeerFailure> {
+        guard await waitUntilOpen(deadline) else {
+            return .failure(PeerFailure(mayHaveArrived: false, message: "\(address) can't be reached"))
+        }
+        let timeout = Mutex<Task<Void, Never>?>(nil)
+        let result: Result<[UInt8], PeerFailure> = await withCheckedContinuation { answer in
+            guard let channel = openChannel(body.count) else {
+                let failure = PeerFailure(
+                    mayHaveArrived: false, message: "the connection to \(address) is gone, or too much waits for it")
+                return answer.resume(returning: .failure(failure))
+            }
+            let number = state.withLock { state in
+                defer { state.nextRequest += 1 }
+                state.requests[state.nextRequest] = answer
+                return state.nextRequest
+            }
+            timeout.withLock {
+                $0 = Task { [weak self] in
+                    try? await Task.sleep(until: deadline, clock: .continuous)
+                    if !Task.isCancelled { self?.expire(number) }
+                }
+            }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(body.count + 8)
+            bytes.appendLittleEndian(number)
+            bytes += body
+            write(Frame(kind: .request, body: bytes), to: channel)
+        }
+        timeout.withLock { $0 }?.cancel()
+        return result
+    }
+
+    private func expire(_ number: UInt64) {
+        let answer = state.withLock { $0.requests.removeValue(forKey: number) }
+        answer?.resume(
+            returning: .failure(PeerFailure(mayHaveArrived: true, message: "\(address) did not answer in time")))
+    }
+
+    /// The channel, with the bytes counted as waiting; nil where there is none or too much waits.
+    private func openChannel(_ bytes: Int) -> (any Channel)? {
+        let (channel, dials): ((any Channel)?, Bool) = state.withLock { state in
+            switch state.phase {
+            case .open(let channel):
+                guard state.waitingBytes + bytes <= transport.options.waitingBytesMax else { return (nil, false) }
+                state.waitingBytes += bytes
+                return (channel, false)
+            case .idle where state.retryAt.map({ $0 <= .now }) ?? true:
+                state.phase = .dialling
+                return (nil, true)
+            case .idle, .dialling, .closed: return (nil, false)
+            }
+        }
+        if dials { transport.dial(self) }
+        return channel
+    }
+
+    private func write(_ frame: Frame, to channel: any Channel) {
+        let count = frame.body.count
+        let isLocal = frame.kind == .messages && count < 4_096
+        let buffer = channel.allocator.buffer(bytes: frame.encoded(compresses: !isLocal))
+        channel.writeAndFlush(buffer).whenComplete { [weak self] _ in
+            self?.state.withLock { $0.waitingBytes = max(0, $0.waitingBytes - count) }
+        }
+    }
+
+    /// Dials if need be. -> whether there is a connection.
+    func waitUntilOpen(_ deadline: ContinuousClock.Instant) async -> Bool {
+        while true {
+            if isOpen { return true }
+            dialIfIdle()
+            let isOver = state.withLock { if case .closed = $0.phase { true } else { false } }
+            guard !isOver, ContinuousClock.now < deadline, !hasJustFailed else { return isOpen }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    private var hasJustFailed: Bool {
+        state.withLock { state in
+            if case .idle = state.phase { state.retryAt.map { $0 > .now } ?? false } else { false }
+        }
+    }
+
+    func dialIfIdle() {
+        let dials = state.withLock { state in
+            guard case .idle = state.phase, state.retryAt.map({ $0 <= .now }) ?? true else { return false }
+            state.phase = .dialling
+            return true
+        }
+        if dials { transport.dial(self) }
+    }
+
+    // MARK: What the connection tells
+
+    func opened(_ channel: any Channel) {
+        let isWanted = state.withLock { state in
+            guard case .dialling = state.phase else { return false }
+            state.phase = .open(channel)
+            state.failures = 0
+            return true
+        }
+        if !isWanted { channel.close(promise: nil) }
+    }
+
+    func answered(_ body: [UInt8]) {
+        var reader = ByteReader(body)
+        guard let number = reader.integer(UInt64.self), let rest = reader.bytes(reader.count) else { return }
+        let answer = state.withLock { $0.requests.removeValue(forKey: number) }
+        answer?.resume(returning: .success(Array(rest)))
+    }
+
+    /// The connection broke, or was not made. What waited for answers can't tell any more.
+    func broke() {
+        let (waiting, wasOpen) = state.withLock { state in
+            let wasOpen = if case .open = state.phase { true } else { false }
+            if case .closed = state.phase {} else { state.phase = .idle }
+            state.failures = min(state.failures + 1, 16)
+            let pause = min(Self.pauseMilliseconds.lowerBound << min(state.failures, 6), Self.pauseMilliseconds.upperBound)
+            state.retryAt = .now + .milliseconds(Int.random(in: (pause / 2)...pause))
+            state.waitingBytes = 0
+            defer { state.requests = [:] }
+            return (Array(state.requests.values), wasOpen)
+        }
+        for answer in waiting {
+            answer.resume(
+                returning: .failure(
+                    PeerFailure(mayHaveArrived: true, message: "the connection to \(address) broke")))
+        }
+        if wasOpen, let number { transport.lost(number) }
+    }
+
+    func close() {
+        let channel: (any Channel)? = state.withLock { state in
+            defer { state.phase = .closed }
+            if case .open(let channel) = state.phase { return channel }
+            return nil
+        }
+        channel?.close(promise: nil)
+        broke()
+    }
+}

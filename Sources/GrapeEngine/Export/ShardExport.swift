@@ -1,0 +1,162 @@
+import GrapeModel
+import GrapeStorage
+import Synchronization
+
+/// Writes the rows of a group as they are when it is made: header, blocks, footer. Apply goes on meanwhile; what is
+/// written is one consistent moment, whose index the group's own row tells.
+///
+/// Thread safety: any thread; calls wait for each other. It pins a snapshot of the database, which does not close before
+/// `close` is called here or the last reference goes.
+package final class ShardExport: Sendable {
+    fileprivate struct State: ~Copyable {
+        /// nil: closed.
+        var source: ExportSource?
+        var check: ExportCheck
+        /// Of each block that was written: where its rows begin (nil: the footer), and its checksum.
+        var written: [(begin: ExportSource.Position?, sum: UInt32)] = []
+        /// Number of the block that comes next.
+        var next = 0
+        var footer: [UInt8] = []
+    }
+
+    package let header: ExportHeader
+    private let state: Mutex<State>
+
+    /// - Parameter cluster: id of the cluster, 128 bits.
+    package init(
+        of group: LogGroup, cluster: [UInt8], shardCount: Int, database: Database
+    ) throws(ExportError) {
+        let found: Beginning?
+        do throws(StorageError) {
+            found = try Beginning(group, database)
+        } catch {
+            throw .storage(error)
+        }
+        guard let found else { throw .unwanted("group \(group.number) has no replica here") }
+        header = ExportHeader(
+            cluster: cluster, group: group, shardCount: UInt32(shardCount), state: found.state, digests: found.digests)
+        state = Mutex(State(check: ExportCheck(header.encoded)))
+        try state.withLock { (state) throws(ExportError) in try state.open(found, group, database) }
+    }
+
+    /// Points in the blocks that were written.
+    package var points: UInt64 { state.withLock { $0.check.points } }
+
+    /// The next block; nil behind the footer.
+    package func next() throws(ExportError) -> [UInt8]? {
+        try state.withLock { (state) throws(ExportError) in try state.next(header) }
+    }
+
+    /// Goes back to a block that was written before.
+    package func rewind(to block: Int) throws(ExportError) {
+        try state.withLock { (state) throws(ExportError) in
+            guard block != state.next else { return }
+            guard block >= 0, block <= state.written.count else {
+                throw .unwanted("block \(block) was not written yet")
+            }
+            state.next = block
+            let begin = block < state.written.count ? state.written[block].begin : nil
+            guard let begin else { return }
+            try state.source?.seek(begin)
+        }
+    }
+
+    /// Gives the snapshot free.
+    package func close() { state.withLock { $0.source = nil } }
+
+    /// The moment that is exported.
+    fileprivate struct Beginning {
+        let snapshot: Snapshot
+        let state: GroupState
+        let digests: [ExportHeader.Digest]
+
+        /// nil where the group has no replica here.
+        init?(_ group: LogGroup, _ database: Database) throws(StorageError) {
+            snapshot = try database.snapshot()
+            let key = StateKey.group(group)
+            guard let bytes = try database.get(.state, key, snapshot: snapshot) else { return nil }
+            guard let state = GroupState(encoded: bytes) else {
+                throw .damagedRow(path: database.path, family: .state, key: key)
+            }
+            self.state = state
+            digests = try Self.digests(group, state.generation, snapshot, database)
+        }
+
+        private static func digests(
+            _ group: LogGroup, _ generation: ReplicaGeneration, _ snapshot: Snapshot, _ database: Database
+        ) throws(StorageError) -> [ExportHeader.Digest] {
+            guard case .shard(let shard) = group else { return [] }
+            let (from, to) = StateKey.digests(shard, generation)
+            var digests: [ExportHeader.Digest] = []
+            var cursor = try database.cursor(.state, from: from, to: to, snapshot: snapshot)
+            try cursor.seekToFirst()
+            while cursor.isValid {
+                let key = cursor.key.copyBytes()
+                guard key.count == 1 + RowKeyPrefix.byteCount,
+                    let digest = RowDigest(encoded: cursor.value.copyBytes())
+                else { throw .damagedRow(path: database.path, family: .state, key: key) }
+                let collection = CollectionID(key.span.uint64BigEndian(at: key.count - 8))
+                digests.append(ExportHeader.Digest(collection: collection, digest: digest))
+                try cursor.next()
+            }
+            return digests
+        }
+    }
+}
+
+extension ShardExport.State {
+    fileprivate mutating func open(
+        _ begin: ShardExport.Beginning, _ group: LogGroup, _ database: Database
+    ) throws(ExportError) {
+        do throws(StorageError) {
+            source = try ExportSource.open(group, begin.state.generation, begin.snapshot, database)
+        } catch {
+            throw .storage(error)
+        }
+    }
+
+    fileprivate mutating func next(_ header: ExportHeader) throws(ExportError) -> [UInt8]? {
+        guard source != nil else { throw .closed }
+        let isNew = next == written.count
+        if isNew, check.isFinished { return nil }
+        let begin = isNew ? source?.position : written[next].begin
+        let block = begin == nil ? try end(isNew, header) : try records(isNew, header)
+        let sum = block.span.uint32LittleEndian(at: ExportBlock.headerBytes - 4)
+        if isNew {
+            written.append((begin, sum))
+        } else if written[next].sum != sum {
+            throw .changed("block \(next) is not what it was")
+        }
+        next += 1
+        return block
+    }
+
+    /// A block of the records that come next. New ones are counted and checked, so that a damaged store is found here.
+    private mutating func records(_ isNew: Bool, _ header: ExportHeader) throws(ExportError) -> [UInt8] {
+        var raw: [UInt8] = []
+        raw.reserveCapacity(ExportBlock.targetBytes)
+        while let record = try source?.read() ?? nil {
+            guard raw.isEmpty || raw.count + record.byteCountMax <= ExportBlock.targetBytes else { break }
+            guard record.byteCountMax <= ExportBlock.rawBytesMax else {
+                throw .unwanted("a row of \(record.byteCountMax) bytes is more than an export can hold")
+            }
+            if isNew, let fault = check.take(record, header) { throw .changed(fault) }
+            record.append(to: &raw)
+            try source?.advance()
+        }
+        guard !raw.isEmpty else { throw .changed("block \(next) is empty") }
+        let block = ExportBlock.seal(raw, number: UInt32(next), kind: .records)
+        if isNew { check.sealed(block) }
+        return block
+    }
+
+    private mutating func end(_ isNew: Bool, _ header: ExportHeader) throws(ExportError) -> [UInt8] {
+        guard isNew else { return footer }
+        do throws(ExportError) {
+            footer = try check.end(header)
+        } catch {
+            throw .changed("\(error)")
+        }
+        return footer
+    }
+}

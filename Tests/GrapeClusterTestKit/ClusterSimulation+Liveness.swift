@@ -1,0 +1,114 @@
+import GrapeCluster
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import GrapeTestKit
+
+/// The end of a run: faults stop, every machine comes back that has a disk, and everything asked must be answered, every
+/// move finished and every replica equal in bounded time.
+extension ClusterSimulation {
+    /// In ticks of a true clock.
+    private static let ticksMax: UInt64 = 6_000
+
+    func livenessPhase() throws(Violation) {
+        isOperating = false
+        world.options.heal()
+        world.network.heal()
+        for node in nodes where node.life != .gone {
+            node.clock.heal()
+            if node.run == nil { try node.start() }
+            refill(node)
+        }
+        for client in clients.indices { clients[client].finish(after: 4, at: world.now) }
+        let deadline = world.now + Self.ticksMax * 1_000
+        var round = 0
+        while true {
+            round += 1
+            if round % 200 == 0, isSettled { break }
+            if world.now > deadline { throw Violation(.liveness, describeStuck()) }
+            try nextEvent()
+        }
+        for client in clients.indices { clients[client].close(&history) }
+        for node in running {
+            for group in LogGroup.all(shardCount: world.options.shards) { node.run?.checkState(of: group) }
+            node.run?.checkIndexes()
+        }
+        if let violation = world.violation { throw violation }
+    }
+
+    private var isSettled: Bool {
+        clients.allSatisfy(\.isDone) && joining == nil && leaving == nil && unsettled.isEmpty
+    }
+
+    /// What is not as it is to be at the end, in words.
+    private var unsettled: [String] {
+        let layout = newestLayout
+        var found: [String] = []
+        for member in layout.members where member.state == .leaving {
+            found.append("node \(member.number) has not left")
+        }
+        for (number, placement) in layout.placements.enumerated() {
+            if let move = placement.move {
+                let (adding, removing) = (move.adding?.serial ?? 0, move.removing?.serial ?? 0)
+                found.append("shard \(number) moves: \(adding) comes, \(removing) goes")
+            }
+            if placement.replicas.count < min(layout.replicaCount, layout.members.count) {
+                found.append("shard \(number) has \(placement.replicas.count) replicas")
+            }
+            let ids = placement.replicas.map { ReplicaID(node: $0.node, serial: $0.serial) }
+            found += differences(.shard(ShardID(UInt16(number))), ids.sorted())
+        }
+        found += differences(
+            .catalog, layout.members.map { ReplicaID(node: $0.number, serial: $0.catalogSerial) }.sorted())
+        return found
+    }
+
+    /// All replicas that the layout names are there, equally far, and say that they are the group.
+    private func differences(_ group: LogGroup, _ ids: [ReplicaID]) -> [String] {
+        var found: [String] = []
+        var applied: Set<UInt64> = []
+        for id in ids {
+            let run = nodes.first { $0.number == id.node }?.run
+            guard let driver = run?.loop.driver(group), driver.id == id else {
+                found.append("replica \(id.rawValue) of group \(group.number) is missing")
+                continue
+            }
+            applied.insert(driver.appliedIndex.rawValue)
+            let conf = driver.store.confState
+            if (conf.voters + conf.learners).sorted() != ids || !conf.votersOutgoing.isEmpty {
+                found.append("replica \(id.rawValue) of group \(group.number) is in \(conf.voters.map(\.rawValue))")
+            }
+        }
+        if applied.count > 1 { found.append("group \(group.number) has applied \(applied.sorted())") }
+        return found
+    }
+
+    private func describeStuck() -> String {
+        let waiting = clients.filter { !$0.isDone }.map { "client \($0.id)" }
+        let states = running.compactMap(\.run).flatMap { run in
+            run.loop.status(tickMilliseconds: 1).map { describe($0, run) }
+        }
+        return "too long without faults: \(waiting) wait; joining \(joining ?? "nobody"); "
+            + "\(unsettled.joined(separator: ", "));\n" + states.joined(separator: "\n")
+    }
+
+    private func describe(_ status: GroupStatus, _ run: NodeRun) -> String {
+        func serials(_ ids: [ReplicaID]) -> [UInt32] { ids.map(\.serial) }
+        let conf = status.configuration
+        let members =
+            "voters \(serials(conf.voters)) outgoing \(serials(conf.votersOutgoing)) learners \(serials(conf.learners))"
+        let log = "\(status.firstIndex.rawValue)...\(status.lastIndex.rawValue)"
+        return "node \(run.number) group \(status.group.number) replica \(status.replica.serial) \(status.role) "
+            + "term \(status.term.rawValue) commit \(status.commit.rawValue) applied \(status.applied.rawValue) of \(log) "
+            + members + (run.loop.isStalled ? " stalled" : "") + progress(status)
+    }
+
+    /// What a leader knows of the others.
+    private func progress(_ status: GroupStatus) -> String {
+        status.progress.filter { $0.id != status.replica }.map { peer in
+            let known = peer.progress
+            return " [\(peer.id.serial): \(known.state) match \(known.match.rawValue) next \(known.next.rawValue) "
+                + "pending \(known.pendingSnapshot.rawValue) active \(known.isRecentlyActive)]"
+        }.joined()
+    }
+}

@@ -1,0 +1,94 @@
+import GrapeCluster
+import GrapeEngine
+import GrapeModel
+import GrapeRaft
+import GrapeStorage
+import GrapeTestKit
+
+/// Replicas come and go, as `Consensus` lets them.
+extension NodeRun {
+    func takeUp(_ group: LogGroup) throws(StorageError) {
+        guard let (record, log) = try ReplicaRows.read(group, database) else { return }
+        let isLost = isLost(record, log)
+        if isLost { log.restart(at: log.applied, hardState: HardState(), confState: log.confState) }
+        do throws(RaftError) {
+            try loop.add(record.id, log, isLost: isLost)
+        } catch {
+            throw .corruption(.init(path: Self.path), file: nil, detail: "group \(group.number): \(error)")
+        }
+    }
+
+    /// As `Consensus` decides it. Only a disk that forgets makes it so.
+    private func isLost(_ record: ReplicaRecord, _ log: RaftLogStore) -> Bool {
+        guard ReplicaRows.isLost(record, log, promised: node.promises[log.group]) else { return false }
+        world.coverage.count(.replicasLost)
+        if !node.hasLostLog {
+            world.note(.commitNotDurable, "node \(number) lost what its replica of group \(log.group.number) promised")
+        }
+        return true
+    }
+
+    /// Planted.
+    func forgetVote(_ group: LogGroup) throws(StorageError) {
+        guard let bytes = try database.get(.state, StateKey.hardState(group)), var state = HardState(encoded: bytes)
+        else {
+            return
+        }
+        state.vote = .none
+        var batch = try database.makeBatch()
+        batch.put(.state, key: StateKey.hardState(group), value: state.encoded)
+        try database.write(batch, sync: true)
+    }
+
+    /// Makes the replicas with which this node founds the cluster, and the catalog that all founders begin with.
+    func found(_ layout: ClusterLayout, _ foundings: [(LogGroup, ReplicaID, ConfState)]) throws(StorageError) {
+        var batch = try database.makeBatch()
+        var states: [LogGroup: GroupState] = [:]
+        for (group, replica, confState) in foundings {
+            let state = try engine.newGroupState(
+                group, applied: GrapeModel.LogIndex(ReplicaRows.founding.index.rawValue),
+                term: ReplicaRows.founding.term.rawValue, configuration: confState.encoded)
+            states[group] = state
+            ReplicaRows.begin(group, replica, state, base: ReplicaRows.founding, into: &batch)
+        }
+        batch.put(.catalog, key: CatalogKey.layout, value: layout.encoded)
+        try database.write(batch, sync: true)
+        engine.hold(states)
+        if let state = states[.catalog] {
+            let catalog = try CatalogState.read(database)
+            do throws(GrapeError) {
+                try engine.replaceCatalog(catalog, state)
+            } catch {
+                world.note(.storage, "\(error)")
+            }
+        }
+        for (group, _, _) in foundings { try takeUp(group) }
+    }
+
+    /// An empty replica, which waits for its group's leader.
+    func createReplica(_ replica: ReplicaID, of group: LogGroup) throws(StorageError) {
+        guard loop.driver(group) == nil else { return }
+        world.coverage.count(.replicasCreated)
+        let state = try engine.newGroupState(group, applied: GrapeModel.LogIndex(0), term: 0, configuration: [])
+        var batch = try database.makeBatch()
+        ReplicaRows.begin(group, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
+        try database.write(batch, sync: true)
+        engine.hold([group: state])
+        try takeUp(group)
+    }
+
+    /// Behind the works that were handed out, as the thread of apply does it.
+    func dropReplica(of group: LogGroup) throws(StorageError) {
+        world.coverage.count(.replicasDropped)
+        loop.remove(group)
+        works.removeAll { $0.group == group }
+        var batch = try database.makeBatch()
+        ReplicaRows.end(group, into: &batch)
+        try database.write(batch, sync: true)
+        do throws(GrapeError) {
+            try engine.release(group)
+        } catch {
+            world.note(.storage, "node \(number): \(error)")
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import GrapeClusterTestKit
+import GrapeTestKit
+import Testing
+
+/// Whole nodes in the simulator: store loop, log, apply, catalog and placement.
+@Suite("Simulated nodes", .serialized)
+struct ClusterSimulationTests {
+    /// `GRAPE_SIMULATION_SECONDS` sets how long fresh seeds run; CI gives 60.
+    private static let seconds = ProcessInfo.processInfo.environment["GRAPE_SIMULATION_SECONDS"] ?? "20"
+
+    @Test("Fresh seeds run clean")
+    func freshSeeds() throws {
+        let result = try SimulateProcess.run(["--cluster", "--seconds", Self.seconds])
+        #expect(result.status == 0, "\(result.output)")
+        print(result.output)
+    }
+
+    @Test("Every rare event happens within the first 400 seeds, and every run is clean")
+    func coverage() throws {
+        let result = try SimulateProcess.run(["--cluster", "--seed", "1", "--runs", "400"])
+        #expect(result.status == 0 && !result.output.contains("never happened"), "\(result.output)")
+    }
+
+    @Test("Twenty seeds give the same trace in another process")
+    func replay() throws {
+        let traces = try (UInt64(1)...20).map { seed in
+            let report = try ClusterSimulation(ClusterOptions(seed: seed, events: 4_000)).run()
+            return "trace \(seed) \(String(report.trace, radix: 16))"
+        }
+        let other = try SimulateProcess.run(
+            ["--cluster", "--seed", "1", "--runs", "20", "--events", "4000", "--workers", "1", "--trace"])
+        #expect(other.output.split(separator: "\n").filter { $0.hasPrefix("trace") }.map(String.init) == traces)
+        #expect(Set(traces.map { $0.split(separator: " ").last }).count == 20)
+    }
+
+    @Test(
+        "A planted bug is caught within 200 seeds, and the printed command shows it again",
+        arguments: ClusterBug.allCases)
+    func plantedBug(_ bug: ClusterBug) throws {
+        let result = try SimulateProcess.run(
+            ["--cluster", "--seed", "1", "--runs", "200", "--plant", bug.rawValue, "--workers", "1"])
+        #expect(result.status == 1, "\(bug.rawValue) went unnoticed: \(result.output)")
+        let command = try #require(
+            result.output.split(separator: "\n").first { $0.hasPrefix("replay: grape-simulate ") })
+        let again = try SimulateProcess.run(command.split(separator: " ").dropFirst(2).map(String.init))
+        let failure = result.output.split(separator: "\n").first { $0.hasPrefix("FAILED") }
+        #expect(failure != nil)
+        #expect(again.output.split(separator: "\n").first { $0.hasPrefix("FAILED") } == failure)
+    }
+
+    @Test("A bug of the core's simulator is none of a cluster's")
+    func otherBugs() throws {
+        let result = try SimulateProcess.run(["--cluster", "--plant", PlantedBug.voteNotPersisted.rawValue])
+        #expect(result.status == 2 && result.output.contains("usage:"), "\(result.output)")
+    }
+}

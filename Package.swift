@@ -119,7 +119,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], path: "Tests/GrapeFaults", swiftSettings: safe),
         .executableTarget(
-            name: "GrapeSimulation", dependencies: ["GrapeTestKit", "GrapeClusterTestKit", "GrapeRaft"], path: "Tests/GrapeSimulation",
+            name: "GrapeSimulation", dependencies: ["GrapeTestKit", "GrapeClusterTestKit", "GrapeRaft"],
+            path: "Tests/GrapeSimulation",
             swiftSettings: safe),
         .testTarget(name: "GrapeModelTests", dependencies: ["GrapeModel", "GrapeTestKit"], swiftSettings: base),
         .testTarget(

@@ -90,7 +90,9 @@ public final class Grape: Sendable {
     /// The point under an id; nil where there is none.
     public func get(id: ID) async throws(GrapeError) -> Point? {
         let id = try id.written().id
-        guard try await exists(), let point = try await node.point(id, in: Node.defaultCollection).value else { return nil }
+        guard try await exists(), let point = try await node.point(id, in: Node.defaultCollection).value else {
+            return nil
+        }
         return Point(
             id: ID(point.id), vector: point.vectors.first?.values ?? [], payload: try point.payload.object())
     }

@@ -10,9 +10,6 @@ package struct APIOptions: Sendable {
     package var restPort = 6333
     package var grpcPort = 6334
     package var prometheusPort = 9090
-    /// Where clients find this node's gRPC port, and what other nodes dial.
-    package var nodeAddress = HostPort(host: "127.0.0.1", port: 6334)
-    package var raftAddress = HostPort(host: "127.0.0.1", port: 7000)
     package var limits = Limits()
     package var connections = ConnectionLimits()
     package var auth = Configuration().auth
@@ -33,8 +30,6 @@ package struct APIOptions: Sendable {
         restPort = configuration.server.restPort
         grpcPort = configuration.server.grpcPort
         prometheusPort = configuration.monitoring.prometheusPort
-        nodeAddress = configuration.nodeAddress
-        raftAddress = configuration.raftAddress
         limits = configuration.requestLimits
         connections.connectionsMax = configuration.server.maxConnections
         connections.bodyBytesMax = configuration.server.maxRequestBytes

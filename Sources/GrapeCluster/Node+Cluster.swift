@@ -2,57 +2,7 @@ import GrapeEngine
 import GrapeModel
 import GrapeRaft
 
-/// A member as `/cluster/nodes` shows it.
-package struct MemberInfo: Sendable {
-    package let member: Member
-    /// alive, suspect, dead or leaving.
-    package let state: String
-    package let lastSeenMilliseconds: Int
-    package let isLeader: Bool
-    package let leaders: Int
-    package let replicas: Int
-    package let points: Int
-}
-
-/// A shard as `/cluster/shards` shows it.
-package struct ShardInfo: Sendable {
-    package struct Replica: Sendable {
-        package let nodeID: String
-        /// leader, follower or learner.
-        package let role: String
-        /// active, installing, lost or unreachable.
-        package let state: String
-        package let applied: UInt64
-        package let lag: UInt64
-    }
-
-    package let shard: ShardID
-    package let leader: String?
-    package let term: UInt64
-    package let points: UInt64
-    package let bytes: UInt64
-    package let health: String
-    package let replicas: [Replica]
-}
-
-/// A move as `/cluster/migration/status` shows it.
-package struct MoveInfo: Sendable {
-    package let shard: ShardID
-    package let from: String?
-    package let to: String?
-    package let state: String
-    package let startedAt: UInt64
-}
-
-/// The cluster as this node sees it.
-package struct ClusterInfo: Sendable {
-    /// healthy, degraded or unavailable.
-    package let status: String
-    package let leader: String?
-    package let term: UInt64
-    package let replicaCount: Int
-    package let members: [MemberInfo]
-}
+// What operators ask of the cluster, and tell it, through this node.
 
 extension Node {
     /// Milliseconds after which a node counts as suspect are in the reports' view.
@@ -100,15 +50,11 @@ extension Node {
             let shard = ShardID(UInt16(number))
             let group = LogGroup.shard(shard)
             let leader = view.leader(of: group, at: now)
-            let replicas = placement.all.map { replica in
-                info(replica, group, leader, layout, view, now)
-            }
-            let active = replicas.filter { $0.state == "active" }.count
-            let isWhole = active >= layout.replicaCount
-            let health = leader == nil ? "unavailable" : isWhole ? "healthy" : "under_replicated"
             return ShardInfo(
                 shard: shard, leader: leader.flatMap { layout.member($0.node)?.nodeID }, term: leader?.report.term ?? 0,
-                points: leader?.report.points ?? 0, bytes: leader?.report.bytes ?? 0, health: health, replicas: replicas)
+                points: leader?.report.points ?? 0, bytes: leader?.report.bytes ?? 0,
+                health: view.health(of: shard, layout, at: now).rawValue,
+                replicas: placement.all.map { info($0, group, leader, layout, view, now) })
         }
     }
 
@@ -131,39 +77,61 @@ extension Node {
 
     package func moves() -> [MoveInfo] {
         let layout = engine.catalog.layout
+        let (view, now) = view
         return layout.placements.enumerated().compactMap { number, placement in
-            guard let move = placement.move else { return nil }
-            let status = consensus.status().first { $0.group == .shard(ShardID(UInt16(number))) }
-            let state: String
-            switch status?.configuration {
-            case .some(let conf) where !conf.votersOutgoing.isEmpty: state = "joint"
-            case .some(let conf) where !conf.learners.isEmpty: state = "catching_up"
-            default: state = "running"
-            }
-            return MoveInfo(
-                shard: ShardID(UInt16(number)), from: move.removing.flatMap { layout.member($0.node)?.nodeID },
-                to: move.adding.flatMap { layout.member($0.node)?.nodeID }, state: state, startedAt: move.startedAt)
+            placement.move.map { info($0, ShardID(UInt16(number)), layout, view, now) }
         }
     }
 
-    /// What the planner would begin now, as far as this node sees.
+    private func info(
+        _ move: ShardMove, _ shard: ShardID, _ layout: ClusterLayout, _ view: ClusterView, _ now: UInt64
+    ) -> MoveInfo {
+        let group = LogGroup.shard(shard)
+        let leader = view.leader(of: group, at: now)
+        let transfer = move.adding.flatMap { adding in
+            leader.flatMap { view.report($0.node) }?.transfers.first {
+                $0.group == group && $0.to == ReplicaID(node: adding.node, serial: adding.serial)
+            }
+        }
+        let copy = move.adding.flatMap { view.report(of: $0, group) }
+        let points = transfer?.points ?? copy?.points ?? 0
+        let all = transfer?.totalPoints ?? leader?.report.points ?? 0
+        let isCaughtUp = move.adding == nil || copy.map { !$0.isLearner && !$0.isInstalling } == true
+        let state = transfer != nil ? "copying" : isCaughtUp ? "joint" : "catching_up"
+        return MoveInfo(
+            shard: shard, from: move.removing.flatMap { layout.member($0.node)?.nodeID },
+            to: move.adding.flatMap { layout.member($0.node)?.nodeID }, state: state,
+            progress: isCaughtUp ? 1 : all == 0 ? 0 : min(1, Double(points) / Double(all)), points: points,
+            bytes: transfer?.bytes ?? copy?.bytes ?? 0, startedAt: move.startedAt)
+    }
+
+    /// What will move if nothing else happens, as far as this node sees, the next first.
     package func plannedMoves() -> [MoveInfo] {
         let layout = engine.catalog.layout
-        var planner = driver.planner(layout)
-        return planner.plans().map { plan in
+        let planned = driver.planner(layout).outlook()
+        return planned.plans.map { plan in
             MoveInfo(
                 shard: plan.shard, from: plan.removing.flatMap { layout.member($0.node)?.nodeID },
-                to: plan.adding.flatMap { layout.member($0)?.nodeID }, state: "planned", startedAt: 0)
+                to: plan.adding.flatMap { layout.member($0)?.nodeID }, state: "planned", progress: 0, points: 0,
+                bytes: 0, startedAt: nil)
         }
     }
 
     /// -> whether the node is a member already. One that is not will be when it asks for it itself.
     package func isMember(_ nodeID: String, grpc address: HostPort?) throws(GrapeError) -> Bool {
-        guard let member = engine.catalog.layout.member(named: nodeID) else { return false }
+        guard let member = engine.catalog.layout.member(named: nodeID) else {
+            guard options.cluster != nil else {
+                throw GrapeError(
+                    .conflict,
+                    "node \(options.nodeID) runs alone and can't take members: set cluster.enabled and start it anew")
+            }
+            return false
+        }
         if let address, member.addresses.grpc != address {
             throw GrapeError(
                 .conflict,
-                "node \(nodeID) is a member already, with address \(member.addresses.grpc), not \(address): remove it first")
+                "node \(nodeID) is a member already, with address \(member.addresses.grpc), not \(address): remove it first"
+            )
         }
         return true
     }
@@ -177,31 +145,12 @@ extension Node {
         guard let member = layout.member(named: nodeID) else {
             throw GrapeError(.notFound, "the cluster has no node \(nodeID.prefix(64))")
         }
-        if let reason = reasonToStay(member, layout) { throw GrapeError(.conflict, reason) }
+        let planner = driver.planner(layout)
+        let refusal = LeaveCheck.refusal(
+            of: member.number, layout, nodes: planner.nodes, threshold: planner.threshold)
+        if let refusal { throw GrapeError(.conflict, refusal) }
         guard case .layout(.done) = try await router.commit(.layout(.leave(member.number)), deadline: deadline) else {
             throw GrapeError(.notFound, "the cluster has no node \(nodeID.prefix(64)) any more")
         }
-    }
-
-    /// Why the cluster could not go on without the node; nil where it could.
-    private func reasonToStay(_ member: Member, _ layout: ClusterLayout) -> String? {
-        let (view, now) = view
-        let others = layout.members.filter { $0.number != member.number && $0.state == .member }
-        guard !others.isEmpty else { return "node \(member.nodeID) can't leave: it is the only one and holds all data" }
-        func lives(_ number: NodeNumber) -> Bool { number == self.number || view.liveness(number, at: now) == .alive }
-        for (shard, placement) in layout.placements.enumerated() {
-            let living = placement.replicas.filter { lives($0.node) }
-            guard living.count > placement.replicas.count / 2 else {
-                return "node \(member.nodeID) can't leave now: shard \(shard) has no majority of its replicas"
-            }
-            guard living.contains(where: { $0.node != member.number }) else {
-                return "node \(member.nodeID) can't leave: it has the only living replica of shard \(shard)"
-            }
-        }
-        let living = layout.members.filter { lives($0.number) }.count
-        guard living > layout.members.count / 2 else {
-            return "node \(member.nodeID) can't leave now: no majority of the members is alive"
-        }
-        return nil
     }
 }

@@ -42,15 +42,14 @@ extension Node {
         guard identity == nil else {
             throw GrapeError(
                 .cannotStart,
-                "\(database.path) was made before nodes had numbers, by a build that was never released: take an empty data_dir")
+                "\(database.path) was made before nodes had numbers, by a build that was never released: take an empty data_dir"
+            )
         }
-        let addresses = options.cluster.map { MemberAddresses(grpc: $0.grpcAddress, rest: $0.restAddress, raft: $0.raftAddress) }
-        let nowhere = HostPort(host: "127.0.0.1", port: 0)
         let greeting = Greeting(
             nodeID: options.nodeID, bootID: record.bootID,
             initialPeers: (options.cluster?.initialPeers ?? []).compactMap(\.nodeID).sorted(),
             shardCount: options.shardCount,
-            addresses: addresses ?? MemberAddresses(grpc: nowhere, rest: nowhere, raft: nowhere), version: options.version)
+            addresses: options.addresses, version: options.version)
         guard let transport, let cluster = options.cluster else {
             let layout = InitialLayout.make(founders: [greeting], shardCount: options.shardCount, replicaCount: 1)
             let founded = FoundedCluster(cluster: NodeIdentity.newClusterID(), layout: layout)
@@ -64,7 +63,8 @@ extension Node {
             return record
         }
         let bootstrap = Bootstrap(
-            record: record, database: database, transport: transport, cluster: cluster, greeting: greeting, logger: logger)
+            record: record, database: database, transport: transport, cluster: cluster, greeting: greeting,
+            logger: logger)
         gateway.begin(bootstrap)
         return try await bootstrap.run()
     }

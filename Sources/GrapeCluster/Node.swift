@@ -33,6 +33,8 @@ package final class Node: Sendable {
     let pool: SearchPool
     let logger: Logger
     private let transport: Transport?
+    /// nil on a node alone.
+    private let snapshots: SnapshotService?
     private let gateway: PeerGateway
     private let health = Mutex(Health())
     private let tasks = Mutex<[Task<Void, Never>]>([])
@@ -85,11 +87,19 @@ package final class Node: Sendable {
             database: database, engine: engine, options: options.raft, node: number, sender: transport ?? NoPeers(),
             logger: logger, failed: { failure.fail($0) })
         router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: transport)
+        let clusterBytes = Array(identity.clusterID.encoded.dropFirst())
+        let snapshots = transport.map { [database, engine, consensus] in
+            SnapshotService(
+                database: database, engine: engine, cluster: clusterBytes, peers: $0, target: consensus, logger: logger)
+        }
+        self.snapshots = snapshots
         driver = ClusterDriver(
             node: number, options: options, engine: engine, consensus: consensus, router: router, cluster: cluster,
-            transport: transport, logger: logger)
+            transport: transport, snapshots: snapshots, logger: logger)
         pool = SearchPool(threads: options.threads)
-        transport?.identify(cluster: Array(identity.clusterID.encoded.dropFirst()), number: number)
+        transport?.identify(cluster: clusterBytes, number: number)
+        try snapshots?.start()
+        if let snapshots { consensus.attach(snapshots: snapshots) }
         try consensus.start()
         failure.onFailure { [weak self] error in self?.health.withLock { $0.refusal = $0.refusal ?? error } }
         gateway.run(
@@ -98,7 +108,7 @@ package final class Node: Sendable {
                 admission: Admission(
                     cluster: identity.clusterID, node: number, founded: record.founded, engine: engine,
                     consensus: consensus, router: router),
-                snapshots: { _, _ in [] }))
+                snapshots: snapshots))
     }
 
     /// Makes the replicas of a founder, and waits until the groups held here have leaders.
@@ -122,6 +132,7 @@ package final class Node: Sendable {
         if transport == nil {
             try await consensus.waitUntilLeading(deadline: .now + .seconds(30))
             while !cluster.answersForAllShards { try? await Task.sleep(for: .milliseconds(5)) }
+            driver.tell(driver.layout)
             for entry in engine.catalog.sortedEntries where entry.phase != .ready {
                 let change = CatalogChange(id: entry.schema.id, version: entry.version, phase: entry.phase)
                 try await router.finish(change, deadline: deadline)
@@ -149,6 +160,7 @@ package final class Node: Sendable {
         }
         guard isFirst else { return }
         for task in tasks.withLock({ $0 }) { task.cancel() }
+        await snapshots?.close()
         await consensus.close()
         gateway.stop()
         await transport?.stop()

@@ -1,3 +1,4 @@
+import GrapeEngine
 import GrapeModel
 import GrapeStorage
 
@@ -20,10 +21,16 @@ package struct NodeOptions: Sendable {
     package var memoryLimitBytes: Int?
     package var requestTimeoutSeconds = 30
     package var raft = ConsensusOptions()
+    /// Where clients and other nodes reach this one.
+    package var addresses: MemberAddresses
     /// nil: a node alone.
     package var cluster: ClusterOptions?
 
-    package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
+    package init(dataDirectory: String) {
+        self.dataDirectory = dataDirectory
+        let nowhere = HostPort(host: "127.0.0.1", port: 0)
+        addresses = MemberAddresses(grpc: nowhere, rest: nowhere, raft: nowhere)
+    }
 }
 
 /// How the collection `default` is made by the first write to it.
@@ -42,10 +49,6 @@ package struct CollectionDefaults: Sendable {
 package struct ClusterOptions: Sendable {
     /// Where node-to-node traffic is awaited.
     package var listen: HostPort
-    /// The same as others reach it.
-    package var raftAddress: HostPort
-    package var grpcAddress: HostPort
-    package var restAddress: HostPort
     package var token: String?
     package var initialPeers: [PeerAddress] = []
     package var seeds: [PeerAddress] = []
@@ -55,10 +58,5 @@ package struct ClusterOptions: Sendable {
     /// Set: node-to-node traffic is mutual TLS.
     package var tls: TransportOptions.TLSFiles?
 
-    package init(listen: HostPort, raftAddress: HostPort, grpcAddress: HostPort, restAddress: HostPort) {
-        self.listen = listen
-        self.raftAddress = raftAddress
-        self.grpcAddress = grpcAddress
-        self.restAddress = restAddress
-    }
+    package init(listen: HostPort) { self.listen = listen }
 }

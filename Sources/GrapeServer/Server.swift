@@ -94,7 +94,10 @@ extension NodeOptions {
         raft.compactionThreshold = configuration.raft.logCompactionThreshold
         raft.snapshotInterval = configuration.raft.snapshotInterval
         raft.maxAppendEntries = configuration.raft.maxAppendEntries
-        cluster = configuration.isClustered ? ClusterOptions(configuration, restPort: restPort) : nil
+        addresses.grpc = configuration.nodeAddress
+        addresses.rest = HostPort(host: configuration.nodeAddress.host, port: restPort)
+        addresses.raft = configuration.raftAddress
+        cluster = configuration.isClustered ? ClusterOptions(configuration) : nil
         shardCount = configuration.sharding.shardCount
         threads = configuration.server.workerThreads ?? ProcessInfo.processInfo.activeProcessorCount
         limits = configuration.requestLimits
@@ -117,12 +120,9 @@ extension NodeOptions {
 }
 
 extension ClusterOptions {
-    fileprivate init(_ configuration: Configuration, restPort: Int) {
+    fileprivate init(_ configuration: Configuration) {
         let tls = configuration.tls
-        self.init(
-            listen: HostPort(host: configuration.bindAddress, port: configuration.cluster.raftPort),
-            raftAddress: configuration.raftAddress, grpcAddress: configuration.nodeAddress,
-            restAddress: HostPort(host: configuration.nodeAddress.host, port: restPort))
+        self.init(listen: HostPort(host: configuration.bindAddress, port: configuration.cluster.raftPort))
         token = configuration.cluster.token
         initialPeers = configuration.cluster.initialPeers
         seeds = configuration.cluster.seedNodes

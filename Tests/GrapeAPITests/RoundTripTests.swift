@@ -133,7 +133,7 @@ import Testing
             for (path, body, status) in [
                 ("/cluster/join", #"{"node_id":"node-1","address":"\#(address)"}"#, 200),
                 ("/cluster/join", #"{"node_id":"node-1","address":"elsewhere:1"}"#, 409),
-                ("/cluster/join", #"{"node_id":"node-2","address":"elsewhere:1"}"#, 501),
+                ("/cluster/join", #"{"node_id":"node-2","address":"elsewhere:1"}"#, 409),
                 ("/cluster/join", #"{"node_id":"node-2"}"#, 400), ("/cluster/join", "", 400),
                 ("/cluster/leave", #"{"node_id":"node-1"}"#, 409), ("/cluster/leave", #"{"node_id":"node-9"}"#, 404),
                 ("/cluster/rebalance", "", 202), ("/cluster/snapshot", "", 501),

@@ -63,6 +63,7 @@ final class TestServer: Sendable {
         metricsPort = try await prometheus.boundPort()
         self.serving = serving
         var nodeOptions = NodeOptions(dataDirectory: directory.path + "/data")
+        nodeOptions.addresses.grpc = HostPort(host: "127.0.0.1", port: 6334)
         nodeOptions.limits = options.limits
         node = opensNode ? try await Node.open(nodeOptions, logger: logger) : nil
         if let node { serving.serve(node) }

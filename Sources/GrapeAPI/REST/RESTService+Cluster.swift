@@ -1,3 +1,4 @@
+import Foundation
 import GrapeCluster
 import GrapeModel
 
@@ -106,7 +107,9 @@ extension RESTService {
             json.field("node_id", id)
             json.field("state", isMember ? "member" : "waiting")
             if !isMember {
-                json.field("message", "the node becomes a member when it starts with join_cluster and this cluster's seed_nodes")
+                json.field(
+                    "message",
+                    "the node becomes a member when it starts with join_cluster and this cluster's seed_nodes")
             }
             json.endObject()
         }
@@ -155,7 +158,15 @@ extension RESTService {
                 json.key("to")
                 json.optional(move.to)
                 json.field("state", move.state)
-                json.field("started_at", move.startedAt)
+                json.field("progress", move.progress)
+                json.field("points", move.points)
+                json.field("bytes", move.bytes)
+                json.key("started_at")
+                if let at = move.startedAt {
+                    json.string(Date(timeIntervalSince1970: Double(at) / 1_000).formatted(.iso8601))
+                } else {
+                    json.null()
+                }
                 json.endObject()
             }
             json.endArray()

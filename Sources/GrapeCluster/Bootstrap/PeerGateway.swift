@@ -12,7 +12,7 @@ final class PeerGateway: TransportHandler {
         let service: PeerService
         let driver: ClusterDriver
         let admission: Admission
-        let snapshots: @Sendable ([UInt8], NodeNumber) async -> [UInt8]
+        let snapshots: SnapshotService?
     }
 
     private enum Stage {
@@ -64,10 +64,10 @@ final class PeerGateway: TransportHandler {
                 guard let request = BootstrapRequest(encoded: request) else { return PeerAnswer.unreadable.encoded }
                 return await running.admission.answer(request).encoded
             }
-            if (0x20...0x2f).contains(kind), let number = peer.number {
-                return await running.snapshots(request, number)
+            guard let number = peer.number else { return PeerAnswer.unreadable.encoded }
+            if SnapshotRequest.kinds.contains(kind), let snapshots = running.snapshots {
+                return await snapshots.answer(request, from: number)
             }
-            guard peer.number != nil else { return PeerAnswer.unreadable.encoded }
             return await running.service.answer(request).encoded
         }
     }

@@ -29,6 +29,7 @@ final class ClusterDriver: Sendable {
     let router: Router
     let cluster: ClusterState
     let transport: Transport?
+    let snapshots: SnapshotService?
     let logger: Logger
     let state: Mutex<State>
     private let started = ContinuousClock.now
@@ -38,7 +39,7 @@ final class ClusterDriver: Sendable {
 
     init(
         node: NodeNumber, options: NodeOptions, engine: Engine, consensus: Consensus, router: Router,
-        cluster: ClusterState, transport: Transport?, logger: Logger
+        cluster: ClusterState, transport: Transport?, snapshots: SnapshotService?, logger: Logger
     ) {
         self.node = node
         self.options = options
@@ -47,6 +48,7 @@ final class ClusterDriver: Sendable {
         self.router = router
         self.cluster = cluster
         self.transport = transport
+        self.snapshots = snapshots
         self.logger = logger
         let electionTimeout = UInt64(options.raft.electionTimeoutMilliseconds)
         state = Mutex(
@@ -106,7 +108,7 @@ final class ClusterDriver: Sendable {
         if round % 10 == 0 { await borrowLayout() }
         let layout = layout
         await keepReplicas(layout)
-        if round % 50 == 0 { countPoints(layout) }
+        if round % 10 == 0 { countPoints(layout) }
         guard round % 2 == 0 else { return }
         await takeMovesFurther(layout)
         guard round % 10 == 0 else { return }
@@ -121,7 +123,7 @@ final class ClusterDriver: Sendable {
 
     // MARK: Reports
 
-    private func tell(_ layout: ClusterLayout) {
+    func tell(_ layout: ClusterLayout) {
         let points = state.withLock { $0.points }
         let groups = consensus.status().map { status in
             let own: (points: UInt64, bytes: UInt64)
@@ -133,9 +135,10 @@ final class ClusterDriver: Sendable {
                 applied: status.applied.rawValue, points: own.points, bytes: own.bytes)
         }
         let report = NodeReport(
-            number: node, raftAddress: options.cluster?.raftAddress, uptimeSeconds: now / 1_000,
+            number: node, raftAddress: transport == nil ? nil : options.addresses.raft, uptimeSeconds: now / 1_000,
             freeBytes: (try? engine.database.freeSpaceBytes) ?? 0,
-            residentBytes: UInt64(ProcessStatistics.residentBytes), groups: groups)
+            residentBytes: UInt64(ProcessStatistics.residentBytes), groups: groups,
+            transfers: snapshots?.transfers ?? [])
         received(report)
         let bytes = report.encoded
         for member in layout.members where member.number != node { transport?.sendReport(bytes, to: member.number) }
@@ -192,11 +195,9 @@ final class ClusterDriver: Sendable {
 
     /// Tells the catalog of this node's addresses and version where it knows others.
     private func introduce(_ layout: ClusterLayout) async {
-        guard let cluster = options.cluster, let own = layout.member(node) else { return }
-        let addresses = MemberAddresses(
-            grpc: cluster.grpcAddress, rest: cluster.restAddress, raft: cluster.raftAddress)
-        guard own.addresses != addresses || own.version != options.version else { return }
-        _ = await commit(.update(node, addresses: addresses, version: options.version))
+        guard let own = layout.member(node), own.addresses != options.addresses || own.version != options.version
+        else { return }
+        _ = await commit(.update(node, addresses: options.addresses, version: options.version))
     }
 
     // MARK: What requests go by

@@ -40,10 +40,12 @@ package struct NodeReport: Sendable, Hashable {
     package var freeBytes: UInt64
     package var residentBytes: UInt64
     package var groups: [Group]
+    /// Rows on their way from this node.
+    package var transfers: [SnapshotTransfer]
 
     package init(
         number: NodeNumber, raftAddress: HostPort?, uptimeSeconds: UInt64, freeBytes: UInt64, residentBytes: UInt64,
-        groups: [Group]
+        groups: [Group], transfers: [SnapshotTransfer] = []
     ) {
         self.number = number
         self.raftAddress = raftAddress
@@ -51,6 +53,7 @@ package struct NodeReport: Sendable, Hashable {
         self.freeBytes = freeBytes
         self.residentBytes = residentBytes
         self.groups = groups
+        self.transfers = transfers
     }
 
     package func group(_ group: LogGroup) -> Group? { groups.first { $0.group == group } }
@@ -59,8 +62,10 @@ package struct NodeReport: Sendable, Hashable {
 extension NodeReport {
     private static let format: UInt8 = 1
 
-    /// Format (8 bits), number (32), raft address as text (empty: none), uptime, free and resident bytes (64 each), groups with their count (32): number (16),
-    /// serial (32), flags (8: leader, learner, lost, installing), term, applied, points, bytes (64 each). Little-endian.
+    /// Format (8 bits), number (32), raft address as text (empty: none), uptime, free and resident bytes (64 each),
+    /// groups with their count (32): number (16), serial (32), flags (8: leader, learner, lost, installing), term,
+    /// applied, points, bytes (64 each); transfers with their count (32): group (16), receiving replica, points sent and
+    /// in all, bytes sent (64 each). Little-endian.
     package var encoded: [UInt8] {
         var bytes: [UInt8] = [Self.format]
         bytes.appendLittleEndian(number.rawValue)
@@ -74,6 +79,13 @@ extension NodeReport {
             bytes.append(flags.enumerated().reduce(UInt8(0)) { $0 | ($1.element ? 1 << $1.offset : 0) })
             for value in [group.term, group.applied, group.points, group.bytes] { bytes.appendLittleEndian(value) }
         }
+        bytes.appendLittleEndian(UInt32(transfers.count))
+        for transfer in transfers {
+            bytes.appendLittleEndian(transfer.group.number)
+            for value in [transfer.to.rawValue, transfer.points, transfer.totalPoints, transfer.bytes] {
+                bytes.appendLittleEndian(value)
+            }
+        }
         return bytes
     }
 
@@ -82,11 +94,12 @@ extension NodeReport {
         guard reader.integer(UInt8.self) == Self.format, let number = reader.integer(UInt32.self),
             let address = reader.text(), let uptime = reader.integer(UInt64.self),
             let free = reader.integer(UInt64.self),
-            let resident = reader.integer(UInt64.self), let groups = reader.list({ Group(reader: &$0) }), reader.isAtEnd
+            let resident = reader.integer(UInt64.self), let groups = reader.list({ Group(reader: &$0) }),
+            let transfers = reader.list({ SnapshotTransfer(reader: &$0) }), reader.isAtEnd
         else { return nil }
         self.init(
             number: NodeNumber(number), raftAddress: HostPort(text: address), uptimeSeconds: uptime, freeBytes: free,
-            residentBytes: resident, groups: groups)
+            residentBytes: resident, groups: groups, transfers: transfers)
     }
 }
 
@@ -101,5 +114,16 @@ extension NodeReport.Group {
             group: LogGroup(number: number), serial: serial, isLeader: flags & 1 != 0, isLearner: flags & 2 != 0,
             isLost: flags & 4 != 0, isInstalling: flags & 8 != 0, term: term, applied: applied, points: points,
             bytes: bytes)
+    }
+}
+
+extension SnapshotTransfer {
+    fileprivate init?(reader: inout ByteReader) {
+        guard let number = reader.integer(UInt16.self), let to = reader.integer(UInt64.self),
+            let points = reader.integer(UInt64.self), let total = reader.integer(UInt64.self),
+            let bytes = reader.integer(UInt64.self)
+        else { return nil }
+        self.init(
+            group: LogGroup(number: number), to: ReplicaID(to), points: points, totalPoints: total, bytes: bytes)
     }
 }

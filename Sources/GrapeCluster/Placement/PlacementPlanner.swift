@@ -178,15 +178,18 @@ package struct PlacementPlanner: Sendable {
         return placement.replicas.max { rank($0) < rank($1) }.map { Plan(shard: shard, adding: nil, removing: $0) }
     }
 
-    /// A replica moves from the fullest node to the emptiest where that one is beyond its share.
+    /// A replica moves from the fullest node to the emptiest where one of them is too far from its share.
     private func balance(except plans: [Plan]) -> Plan? {
         let takers = usable
         guard takers.count > 1 else { return nil }
         let total = takers.reduce(0) { $0 + (load[$1.number] ?? 0) }
         let share = Double(total) / Double(takers.count)
-        let allowed = max(share.rounded(.up), (share * (1 + threshold)).rounded(.down))
+        let most = Int(max(share.rounded(.up), (share * (1 + threshold)).rounded(.down)))
+        let least = Int(min(share.rounded(.down), (share * (1 - threshold)).rounded(.up)))
         let fullest = takers.max { (load[$0.number] ?? 0, $1.number) < (load[$1.number] ?? 0, $0.number) }
-        guard let fullest, Double(load[fullest.number] ?? 0) > allowed else { return nil }
+        guard let fullest, takers.contains(where: { !(least...most).contains(load[$0.number] ?? 0) }) else {
+            return nil
+        }
         for taker in takers.sorted(by: { (load[$0.number] ?? 0, $0.number) < (load[$1.number] ?? 0, $1.number) }) {
             guard (load[taker.number] ?? 0) + 1 < load[fullest.number] ?? 0 else { return nil }
             for (shard, placement) in shards where placement.move == nil {

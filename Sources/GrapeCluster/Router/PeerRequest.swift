@@ -97,7 +97,9 @@ extension PeerRequest {
             guard let group = reader.integer(UInt16.self), let replica = reader.integer(UInt64.self) else { return nil }
             return .transferLeadership(LogGroup(number: group), to: replica)
         case 0x06:
-            guard let collection = reader.integer(UInt64.self), let shards = ShardSet(reader: &reader) else { return nil }
+            guard let collection = reader.integer(UInt64.self), let shards = ShardSet(reader: &reader) else {
+                return nil
+            }
             return .count(CollectionID(collection), shards)
         default: return nil
         }

@@ -18,7 +18,8 @@ extension Router {
         case .applied(let outcome): preconditionFailure("the catalog's log answered with \(outcome)")
         case .refused(let error): throw error
         case .unknown:
-            throw GrapeError(.outcomeUnknown, "no answer came in time: the catalog may have been changed, or may yet be")
+            throw GrapeError(
+                .outcomeUnknown, "no answer came in time: the catalog may have been changed, or may yet be")
         }
     }
 

@@ -77,7 +77,8 @@ package final class Router: Sendable {
     }
 
     private func note(_ answer: ProposeAnswer, _ places: [Int], _ attempts: inout [WriteAttempts]) {
-        guard case .results(let results) = answer, results.count == places.reduce(0, { $0 + attempts[$1].write.entries.count })
+        guard case .results(let results) = answer,
+            results.count == places.reduce(0, { $0 + attempts[$1].write.entries.count })
         else {
             let mayHaveArrived = if case .none(let mayHaveArrived) = answer { mayHaveArrived } else { true }
             for place in places { attempts[place].noAnswer(mayHaveArrived: mayHaveArrived) }
@@ -133,7 +134,8 @@ package final class Router: Sendable {
         let bytes = try await peers.request(
             request.encoded(timeoutMilliseconds: UInt32(clamping: Int(left))), to: node, lane: lane, deadline: deadline)
         guard let answer = PeerAnswer(encoded: bytes) else {
-            throw PeerFailure(mayHaveArrived: true, message: "node \(node) answered in a form that this build does not know")
+            throw PeerFailure(
+                mayHaveArrived: true, message: "node \(node) answered in a form that this build does not know")
         }
         return answer
     }

@@ -10,6 +10,7 @@ enum SnapshotRequest: Sendable, Equatable {
     /// 21: group (16), the replica that is to be renewed (64), id of the export (64), number of the block (32), the block.
     case block(LogGroup, to: ReplicaID, export: ExportID, number: UInt32, [UInt8])
 
+    static let kinds: ClosedRange<UInt8> = beginKind...blockKind
     private static let beginKind: UInt8 = 0x20
     private static let blockKind: UInt8 = 0x21
 

@@ -124,7 +124,8 @@ package final class SnapshotService: SnapshotSender {
 
     private func pause(_ bytes: Int) async {
         let now = ContinuousClock.now - began
-        let nanoseconds = UInt64(now.components.seconds) * 1_000_000_000 + UInt64(now.components.attoseconds / 1_000_000_000)
+        let nanoseconds =
+            UInt64(now.components.seconds) * 1_000_000_000 + UInt64(now.components.attoseconds / 1_000_000_000)
         let wait = state.withLock { $0.pace.take(bytes, at: nanoseconds) }
         if wait > 0 { try? await Task.sleep(for: .nanoseconds(wait)) }
     }

@@ -55,7 +55,11 @@ final class PeerChannelHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastArrival = .now()
         var arrived = unwrapInboundIn(data)
-        if received == nil || received?.readableBytes == 0 { received = arrived } else { received?.writeBuffer(&arrived) }
+        if received == nil || received?.readableBytes == 0 {
+            received = arrived
+        } else {
+            received?.writeBuffer(&arrived)
+        }
         do throws(FrameReader.Failure) {
             while var buffer = received, let frame = try reader.next(&buffer) {
                 received = buffer
@@ -119,7 +123,8 @@ final class PeerChannelHandler: ChannelInboundHandler {
             }
             phase = .awaitsProof(expected: proof("client"), hello.identity)
             send(
-                .challenge, PeerHandshake.Challenge(nonce: nonce, identity: own, proof: proof("server")).encoded, context)
+                .challenge, PeerHandshake.Challenge(nonce: nonce, identity: own, proof: proof("server")).encoded,
+                context)
         }
     }
 
@@ -138,7 +143,8 @@ final class PeerChannelHandler: ChannelInboundHandler {
             }
             if let refusal = PeerHandshake.refusal(own, challenge.identity) { return refuse(refusal, context) }
             if let expected = link?.number, let found = challenge.identity.number, expected != found {
-                return refuse(Refusal("\(link?.address.description ?? "") is node number \(found), not \(expected)"), context)
+                return refuse(
+                    Refusal("\(link?.address.description ?? "") is node number \(found), not \(expected)"), context)
             }
             phase = .awaitsWelcome(challenge.identity)
             send(.proof, proof("client"), context)
@@ -166,7 +172,9 @@ final class PeerChannelHandler: ChannelInboundHandler {
     private func take(_ frame: Frame, from peer: PeerIdentity, _ context: ChannelHandlerContext) {
         switch frame.kind {
         case .messages:
-            guard let number = peer.number, let messages = [GroupMessage](encoded: frame.body) else { return close(context) }
+            guard let number = peer.number, let messages = [GroupMessage](encoded: frame.body) else {
+                return close(context)
+            }
             transport.received(messages, from: number)
         case .report:
             if let number = peer.number { transport.handler?.receivedReport(frame.body, from: number) }

@@ -83,7 +83,9 @@ enum PeerHandshake {
     }
 
     private static func wrongVersion(_ found: UInt16) -> Refusal {
-        Refusal("it speaks version \(found) of the protocol between nodes, this build version \(version): upgrade the older")
+        Refusal(
+            "it speaks version \(found) of the protocol between nodes, this build version \(version): upgrade the older"
+        )
     }
 
     /// Proof of the token by one side; the other side's differs in its first word.
@@ -109,7 +111,9 @@ enum PeerHandshake {
             return Refusal("both nodes have node_id \(own.nodeID): give each node its own")
         }
         if let mine = own.cluster, let theirs = other.cluster, mine != theirs {
-            return Refusal("the nodes belong to different clusters: check initial_peers and seed_nodes, or empty the data_dir of the one that is to join")
+            return Refusal(
+                "the nodes belong to different clusters: check initial_peers and seed_nodes, or empty the data_dir of the one that is to join"
+            )
         }
         return nil
     }

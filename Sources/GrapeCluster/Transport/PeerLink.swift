@@ -173,7 +173,8 @@ final class PeerLink: Sendable {
             let wasOpen = if case .open = state.phase { true } else { false }
             if case .closed = state.phase {} else { state.phase = .idle }
             state.failures = min(state.failures + 1, 16)
-            let pause = min(Self.pauseMilliseconds.lowerBound << min(state.failures, 6), Self.pauseMilliseconds.upperBound)
+            let pause = min(
+                Self.pauseMilliseconds.lowerBound << min(state.failures, 6), Self.pauseMilliseconds.upperBound)
             state.retryAt = .now + .milliseconds(Int.random(in: (pause / 2)...pause))
             state.waitingBytes = 0
             defer { state.requests = [:] }

@@ -41,7 +41,9 @@ final class PeerSniffer: ChannelInboundHandler, RemovableChannelHandler {
         guard !isScrape else { return readScrape(context) }
         guard let first = received?.getInteger(at: received?.readerIndex ?? 0, as: UInt8.self) else { return }
         if first == Self.tlsHandshake, let tls, !isBehindTLS {
-            return hand(context, [NIOSSLServerHandler(context: tls), PeerSniffer(transport: transport, tls: nil, isBehindTLS: true)])
+            return hand(
+                context,
+                [NIOSSLServerHandler(context: tls), PeerSniffer(transport: transport, tls: nil, isBehindTLS: true)])
         }
         if first == UInt8(ascii: "G") {
             isScrape = true

@@ -61,7 +61,8 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
             return channel.localAddress?.port ?? options.listen.port
         } catch {
             throw GrapeError(
-                .cannotStart, "\(options.listen) can't be opened for node-to-node traffic: \(error); is raft_port in use?")
+                .cannotStart,
+                "\(options.listen) can't be opened for node-to-node traffic: \(error); is raft_port in use?")
         }
     }
 

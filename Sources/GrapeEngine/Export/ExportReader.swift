@@ -39,9 +39,11 @@ package struct ExportReader: Sendable {
             guard start == bytes.count else { throw .damaged(.end, "something stands behind the footer") }
             return nil
         }
-        guard let block = try take({ (rest) throws(ExportError) in
-            try ExportBlock.byteCount(rest, expecting: check.next)
-        }) else { return nil }
+        guard
+            let block = try take({ (rest) throws(ExportError) in
+                try ExportBlock.byteCount(rest, expecting: check.next)
+            })
+        else { return nil }
         let records = try check.take(block, of: header)
         opened = (header, check)
         return records.map(Item.records) ?? .end

@@ -1,4 +1,5 @@
 import Logging
+import NIOSSL
 import ServiceLifecycle
 
 /// Grape's REST port.
@@ -9,14 +10,17 @@ package final class RESTServer: Service, Sendable {
     private let listener: HTTPListener<RESTService>
     private let serving: ServingState
 
-    package init(options: APIOptions, serving: ServingState, metrics: ServerMetrics, logger: Logger) {
+    /// - Parameter tls: nil: plain HTTP.
+    package init(
+        options: APIOptions, serving: ServingState, metrics: ServerMetrics, tls: NIOSSLContext? = nil, logger: Logger
+    ) {
         let load = ServerLoad()
         let service = RESTService(
             options: options, serving: serving, metrics: metrics, logger: logger,
             activeConnections: { load.activeConnections })
         listener = HTTPListener(
             service: service, host: options.host, port: options.restPort, key: "server.rest_port",
-            limits: options.connections, load: load, metrics: metrics, recordsRequests: true,
+            limits: options.connections, load: load, metrics: metrics, recordsRequests: true, tls: tls,
             stopSeconds: options.stopSeconds, logger: logger)
         self.serving = serving
     }

@@ -89,14 +89,18 @@ extension Node {
 /// Tells of a failure once: the node, as soon as it listens, and the process.
 final class FailureSwitch: Sendable {
     private let process: @Sendable (GrapeError) -> Void
-    private let node = Mutex<(@Sendable (GrapeError) -> Void)?>(nil)
+    private struct State {
+        var node: (@Sendable (GrapeError) -> Void)?
+    }
+
+    private let state = Mutex(State())
 
     init(_ process: @escaping @Sendable (GrapeError) -> Void) { self.process = process }
 
-    func onFailure(_ body: @escaping @Sendable (GrapeError) -> Void) { node.withLock { $0 = body } }
+    func onFailure(_ body: @escaping @Sendable (GrapeError) -> Void) { state.withLock { $0.node = body } }
 
     func fail(_ error: GrapeError) {
-        node.withLock { $0 }?(error)
+        state.withLock { $0.node }?(error)
         process(error)
     }
 }

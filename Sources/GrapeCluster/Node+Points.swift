@@ -68,13 +68,22 @@ extension Node {
     ) async throws(GrapeError) -> ReadAnswer<Point?> {
         try refuse(consistency)
         let deadline = self.deadline
+        return try await whilePlacementChanges(deadline) { () throws(GrapeError) in
+            try await point(id, in: name, consistency, deadline)
+        }
+    }
+
+    private func point(
+        _ id: PointID, in name: String, _ consistency: Consistency, _ deadline: ContinuousClock.Instant
+    ) async throws(GrapeError) -> ReadAnswer<Point?> {
         var groups: [LogGroup] = []
         // Which shard it is depends on the collection, and which collection on the catalog: mostly it is as known here.
         if consistency == .strong {
             let known = (try? engine.resolve(name))?.collection.schema.id
             groups = [.catalog] + (known.map { [.shard(engine.shard(of: id, in: $0))] } ?? [])
+            groups.removeAll { !cluster.holds($0) }
         }
-        var collection = try await readable(name, groups: groups.filter(cluster.holds), deadline: deadline)
+        var collection = try await readable(name, groups: groups, deadline: deadline)
         let shard = engine.shard(of: id, in: collection.schema.id)
         guard cluster.answers(for: shard) else {
             return try await router.point(id, collection.schema.id, shard, consistency, deadline: deadline)
@@ -104,8 +113,8 @@ extension Node {
         for _ in 0..<Self.resolutionsMax {
             let open = tally.open
             let fates = await commit(
-                open.map { (shard: $0, command: writes[$0]!.command) }, version: target.version, key: key,
-                deadline: deadline)
+                open.compactMap { shard in writes[shard].map { (shard, $0.command) } }, version: target.version,
+                key: key, deadline: deadline)
             for (shard, fate) in zip(open, fates) { tally.take(fate, shard) }
             if tally.open.isEmpty { return try tally.outcomes() }
             do {

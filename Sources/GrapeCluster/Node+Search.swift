@@ -18,11 +18,8 @@ extension Node {
     package func search(
         _ request: SearchRequest, in name: String
     ) async throws(GrapeError) -> ReadAnswer<[ScoredPoint]> {
-        try refuse(request.consistency)
-        let deadline = self.deadline
-        let groups = request.consistency == .strong ? LogGroup.all(shardCount: engine.shardCount) : []
-        let collection = try await readable(name, groups: groups, deadline: deadline)
-        return try await search(checked(request, collection), collection, deadline: deadline)
+        let answer = try await search([request], in: name)
+        return ReadAnswer(value: answer.value[0], stalenessMilliseconds: answer.stalenessMilliseconds)
     }
 
     /// Several searches, each answered as `search` would. All are checked before any is run.
@@ -30,33 +27,58 @@ extension Node {
         _ requests: [SearchRequest], in name: String
     ) async throws(GrapeError) -> ReadAnswer<[[ScoredPoint]]> {
         try options.limits.check(requests.count, "number of searches", in: 1...Limits.searchBatchMax)
-        let isStrong = requests.contains { $0.consistency == .strong }
-        try refuse(isStrong ? .strong : .eventual)
+        let consistency = requests.contains { $0.consistency == .strong } ? Consistency.strong : .eventual
+        try refuse(consistency)
         let deadline = self.deadline
-        let groups = isStrong ? LogGroup.all(shardCount: engine.shardCount) : []
-        let collection = try await readable(name, groups: groups, deadline: deadline)
-        var checked: [SearchRequest] = []
-        for request in requests { checked.append(try self.checked(request, collection)) }
-        var answers: [[ScoredPoint]] = []
-        var staleness = 0
-        for request in checked {
-            let answer = try await search(request, collection, deadline: deadline)
-            answers.append(answer.value)
-            staleness = max(staleness, answer.stalenessMilliseconds)
+        return try await whilePlacementChanges(deadline) { () throws(GrapeError) in
+            // One barrier for all shards that are searched here.
+            let own = cluster.current.own
+            let groups = consistency == .strong ? [.catalog] + own.sorted.map(LogGroup.shard) : []
+            let collection = try await readable(name, groups: groups, deadline: deadline)
+            var checked: [SearchRequest] = []
+            for request in requests { checked.append(try self.checked(request, collection)) }
+            var answers: [[ScoredPoint]] = []
+            var staleness = 0
+            for request in checked {
+                let answer = try await search(request, collection, own, deadline: deadline)
+                answers.append(answer.value)
+                staleness = max(staleness, answer.stalenessMilliseconds)
+            }
+            return ReadAnswer(value: answers, stalenessMilliseconds: staleness)
         }
-        return ReadAnswer(value: answers, stalenessMilliseconds: staleness)
     }
 
-    /// The barrier is behind us: this node alone where it holds all shards, else with others.
+    /// The barrier of `own` is behind us: this node alone where these are all shards, else with others.
     private func search(
-        _ request: SearchRequest, _ collection: Collection, deadline: ContinuousClock.Instant
+        _ request: SearchRequest, _ collection: Collection, _ own: ShardSet, deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> ReadAnswer<[ScoredPoint]> {
-        guard !cluster.answersForAllShards else {
-            let found = try await pool.run { () throws(GrapeError) in try self.engine.search(request, in: collection) }
-            return ReadAnswer(value: found, stalenessMilliseconds: staleness(request.consistency))
+        guard own.count == engine.shardCount else {
+            return try await router.search(request, collection, fresh: own, pool: pool, deadline: deadline)
         }
-        return try await router.search(request, collection, pool: pool, deadline: deadline)
+        let found = try await pool.run { () throws(GrapeError) in
+            try self.engine.search(request, in: collection, shards: own)
+        }
+        return ReadAnswer(value: found, stalenessMilliseconds: staleness(request.consistency))
     }
+
+    /// A shard that leaves this node while it is read is refused; then others have it.
+    func whilePlacementChanges<Result>(
+        _ deadline: ContinuousClock.Instant, _ body: () async throws(GrapeError) -> Result
+    ) async throws(GrapeError) -> Result {
+        while true {
+            do throws(GrapeError) {
+                return try await body()
+            } catch {
+                let next = ContinuousClock.now + Self.placementPause
+                guard error.code == .unavailable, next < deadline, !Task.isCancelled else { throw error }
+                try? await Task.sleep(until: next, clock: .continuous)
+                try refuseIfIsolated()
+            }
+        }
+    }
+
+    /// About as long as it takes until `ClusterState` is put together anew.
+    private static let placementPause = Duration.milliseconds(50)
 
     func staleness(_ consistency: Consistency) -> Int {
         consistency == .strong ? 0 : consensus.stalenessMilliseconds

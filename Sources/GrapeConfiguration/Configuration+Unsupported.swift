@@ -3,7 +3,6 @@ extension Configuration {
     /// are any: a key for safety that is silently ignored is worse than none.
     package var unsupported: [String] {
         var lines: [String] = []
-        if tls.enabled { lines.append("tls.enabled = true: this build does not serve TLS") }
         if vector.onDisk { lines.append("vector.on_disk = true: this build keeps vectors in memory only") }
         return lines
     }

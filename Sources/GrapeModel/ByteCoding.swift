@@ -1,12 +1,15 @@
 /// Fixed-width integers and lengths in byte arrays: big-endian in keys (byte order is number order), little-endian in
-/// values.
+/// values. All of it is inlinable: unspecialised, a byte costs a dozen calls through witness tables, and messages between
+/// nodes are made of little else.
 extension [UInt8] {
+    @inlinable
     package mutating func appendBigEndian(_ value: some FixedWidthInteger) {
         for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
             append(UInt8(truncatingIfNeeded: value >> shift))
         }
     }
 
+    @inlinable
     package mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
         for shift in stride(from: 0, to: value.bitWidth, by: 8) {
             append(UInt8(truncatingIfNeeded: value >> shift))
@@ -14,6 +17,7 @@ extension [UInt8] {
     }
 
     /// Length as 32 bits, then the bytes.
+    @inlinable
     package mutating func appendSized(_ bytes: some Collection<UInt8>) {
         appendLittleEndian(UInt32(bytes.count))
         append(contentsOf: bytes)
@@ -22,6 +26,7 @@ extension [UInt8] {
 
 extension FixedWidthInteger {
     /// The number whose big-endian bytes these are.
+    @inlinable
     package init(bigEndianBytes bytes: some Collection<UInt8>) {
         self = 0
         for byte in bytes { self = self << 8 | Self(truncatingIfNeeded: byte) }
@@ -30,28 +35,37 @@ extension FixedWidthInteger {
 
 /// Reads what the functions above wrote, from bytes that may be damaged: every read says whether the bytes were there.
 package struct ByteReader {
-    private var rest: ArraySlice<UInt8>
+    @usableFromInline
+    let all: [UInt8]
+    @usableFromInline
+    var position = 0
 
-    package init(_ bytes: [UInt8]) { rest = bytes[...] }
+    @inlinable
+    package init(_ bytes: [UInt8]) { all = bytes }
 
-    package var isAtEnd: Bool { rest.isEmpty }
-    package var count: Int { rest.count }
+    @inlinable
+    package var isAtEnd: Bool { position == all.count }
+    @inlinable
+    package var count: Int { all.count - position }
 
+    @inlinable
     package mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
         let width = Value.bitWidth / 8
-        guard rest.count >= width else { return nil }
+        guard count >= width else { return nil }
         var value: Value = 0
-        for byte in rest.prefix(width).reversed() { value = value << 8 | Value(truncatingIfNeeded: byte) }
-        rest = rest.dropFirst(width)
+        for place in 0..<width { value |= Value(truncatingIfNeeded: all[position + place]) << (8 * place) }
+        position += width
         return value
     }
 
+    @inlinable
     package mutating func bytes(_ count: Int) -> ArraySlice<UInt8>? {
-        guard count >= 0, rest.count >= count else { return nil }
-        defer { rest = rest.dropFirst(count) }
-        return rest.prefix(count)
+        guard count >= 0, self.count >= count else { return nil }
+        defer { position += count }
+        return all[position..<position + count]
     }
 
+    @inlinable
     package mutating func sized() -> ArraySlice<UInt8>? {
         guard let count = integer(UInt32.self) else { return nil }
         return bytes(Int(count))

@@ -21,7 +21,9 @@ struct Server {
         let options = APIOptions(configuration)
         let serving = ServingState()
         let metrics = ServerMetrics(options)
-        let rest = RESTServer(options: options, serving: serving, metrics: metrics, logger: logger)
+        let rest = RESTServer(
+            options: options, serving: serving, metrics: metrics, tls: try ServerTLS.context(configuration.tls),
+            logger: logger)
         let node = NodeService(configuration: configuration, serving: serving, rest: rest, logger: logger)
         var services: [any Service] = [node]
         if configuration.monitoring.prometheusEnabled {

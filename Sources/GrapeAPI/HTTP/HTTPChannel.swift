@@ -2,6 +2,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 /// How Hummingbird's server makes the pipeline of an accepted connection: byte counts, HTTP codec, `ConnectionHandler`.
 ///
@@ -18,6 +19,8 @@ struct HTTPChannel<Service: HTTPService>: ServerChildChannel {
     let metrics: ServerMetrics
     /// Whether requests count in the metrics; scrapes don't.
     let recordsRequests: Bool
+    /// nil: plain HTTP.
+    let tls: NIOSSLContext?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Connection> {
         channel.eventLoop.makeCompletedFuture {
@@ -44,6 +47,7 @@ struct HTTPChannel<Service: HTTPService>: ServerChildChannel {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(
             SocketObserver(traffic: metrics.traffic) { [weak connection] in connection?.bytesArrived($0) })
+        if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
         try pipeline.configureHTTPServerPipeline(
             withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: decoderLimits)

@@ -2,6 +2,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import ServiceLifecycle
 import Synchronization
 
@@ -20,10 +21,10 @@ package final class HTTPListener<Service: HTTPService>: Sendable {
 
     package init(
         service: Service, host: String, port: Int, key: String, limits: ConnectionLimits, load: ServerLoad,
-        metrics: ServerMetrics, recordsRequests: Bool, stopSeconds: Int, logger: Logger
+        metrics: ServerMetrics, recordsRequests: Bool, tls: NIOSSLContext? = nil, stopSeconds: Int, logger: Logger
     ) {
         channel = HTTPChannel(
-            service: service, limits: limits, load: load, metrics: metrics, recordsRequests: recordsRequests)
+            service: service, limits: limits, load: load, metrics: metrics, recordsRequests: recordsRequests, tls: tls)
         self.load = load
         self.host = host
         self.port = port

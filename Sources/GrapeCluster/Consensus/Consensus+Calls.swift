@@ -13,13 +13,21 @@ extension Consensus {
         _ proposals: [Proposal], deadline: ContinuousClock.Instant
     ) async -> [ProposalResult] {
         let bytes = proposals.reduce(0) { $0 + $1.entry.count }
-        return await call(proposals.count, bytes: bytes, deadline: deadline) { first in
+        let began = ContinuousClock.now
+        let results = await call(proposals.count, bytes: bytes, deadline: deadline) { first in
             self.post { loop in
                 for (place, proposal) in proposals.enumerated() {
                     loop.propose(proposal.group, proposal.entry, Token(first + UInt64(place)))
                 }
             }
         }
+        let took = ContinuousClock.now - began
+        appends.withLock { appends in
+            for (proposal, result) in zip(proposals, results) {
+                if case .applied = result { appends[proposal.group, default: LatencyFigures()].add(took) }
+            }
+        }
+        return results
     }
 
     /// Changes who belongs to a group that this node leads. `.applied` says that the change is through; whether it took
@@ -129,5 +137,5 @@ extension Consensus {
         published.withLock { $0.status.reduce(0) { max($0, $1.stalenessMilliseconds) } }
     }
 
-    package var fsync: FsyncFigures { published.withLock { $0.fsync } }
+    package var fsync: LatencyFigures { published.withLock { $0.fsync } }
 }

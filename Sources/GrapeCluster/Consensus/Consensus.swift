@@ -33,7 +33,7 @@ package final class Consensus: Sendable {
         var leaders: [LogGroup: NodeNumber] = [:]
         /// Every group has this node as its only voter: nobody else can have written.
         var isAlone = false
-        var fsync = FsyncFigures()
+        var fsync = LatencyFigures()
         /// When leaderships were handed on because of the disk.
         var lastHandover: ContinuousClock.Instant?
     }
@@ -44,6 +44,7 @@ package final class Consensus: Sendable {
     let options: ConsensusOptions
     let logger: Logger
     let calls = WaitingCalls()
+    let appends = Mutex<[LogGroup: LatencyFigures]>([:])
     let sender: any MessageSender
     private let failed: @Sendable (GrapeError) -> Void
     let snapshots = Mutex<(any SnapshotSender)?>(nil)

@@ -5,11 +5,13 @@ import GrapeRaft
 /// The page of `GET /raft/metrics`, in Prometheus' text format.
 struct RaftMetricsPage {
     private let groups: [GroupStatus]
-    private let fsync: FsyncFigures
+    private let fsync: LatencyFigures
+    private let appends: [LogGroup: LatencyFigures]
 
     init(_ consensus: Consensus) {
         groups = consensus.status()
         fsync = consensus.fsync
+        appends = consensus.appends.withLock { $0 }
     }
 
     var text: [UInt8] {
@@ -37,6 +39,14 @@ struct RaftMetricsPage {
                 let lag = group.lastIndex.rawValue - min(peer.progress.match.rawValue, group.lastIndex.rawValue)
                 page += "grape_raft_replica_lag{group=\"\(Self.label(group.group))\",node=\"\(peer.id.node)\"} \(lag)\n"
             }
+        }
+        page += "# HELP grape_raft_append_latency_seconds Time from a proposal here until a majority has it and it is applied.\n"
+        page += "# TYPE grape_raft_append_latency_seconds summary\n"
+        for group in groups {
+            let figures = appends[group.group] ?? LatencyFigures()
+            let label = "{group=\"\(Self.label(group.group))\"}"
+            page += "grape_raft_append_latency_seconds_sum\(label) \(figures.seconds)\n"
+            page += "grape_raft_append_latency_seconds_count\(label) \(figures.count)\n"
         }
         page += "# HELP grape_raft_fsync_latency_seconds Time that syncs of the log take.\n"
         page += "# TYPE grape_raft_fsync_latency_seconds summary\n"

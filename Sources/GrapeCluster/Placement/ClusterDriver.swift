@@ -206,7 +206,7 @@ final class ClusterDriver: Sendable {
         let now = now
         let view = state.withLock { $0.view }
         var next = ClusterState.View()
-        next.own = engine.servedShards
+        next.own = answeredShards
         for (number, placement) in layout.placements.enumerated() {
             let shard = ShardID(UInt16(number))
             let group = LogGroup.shard(shard)
@@ -224,6 +224,19 @@ final class ClusterDriver: Sendable {
         }
         next.isolation = isolation(layout, view, now)
         cluster.update { $0 = next }
+    }
+
+    /// Shards whose rows are all here and go on coming: a replica that was taken out of its group, or still learns, waits for
+    /// writes in vain or for long.
+    private var answeredShards: ShardSet {
+        let voting = consensus.status().compactMap { status -> ShardID? in
+            guard case .shard(let shard) = status.group,
+                (status.configuration.voters + status.configuration.votersOutgoing).contains(status.replica)
+            else { return nil }
+            return shard
+        }
+        let served = engine.servedShards
+        return ShardSet(voting.filter(served.contains))
     }
 
     /// Without word from a majority of the members for long, nothing that needs one can be answered.

@@ -4,16 +4,21 @@ import GrapeModel
 extension Router {
     // MARK: Searches
 
-    /// A search over shards that no node holds all of: the fewest nodes that do together answer, each for its shards.
+    /// A search over shards that this node doesn't hold all of: the fewest nodes that do together answer, each for its
+    /// shards.
+    /// - Parameter fresh: What this node may answer for: a strong search's barrier is behind these.
     func search(
-        _ request: SearchRequest, _ collection: Collection, pool: SearchPool, deadline: ContinuousClock.Instant
+        _ request: SearchRequest, _ collection: Collection, fresh: ShardSet, pool: SearchPool,
+        deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> ReadAnswer<[ScoredPoint]> {
         var part = request
         part.limit = request.limit + request.offset
         part.offset = 0
         var excluded: Set<NodeNumber> = []
         for round in 0..<Self.coversMax {
-            guard let cover = SearchCover.find(cluster.holders(excluding: excluded), first: cluster.node) else { break }
+            var holders = cluster.holders(excluding: excluded)
+            for shard in holders.keys where !fresh.contains(shard) { holders[shard]?.removeAll { $0 == cluster.node } }
+            guard let cover = SearchCover.find(holders, first: cluster.node) else { break }
             let answers = await ask(cover, part, collection, pool: pool, deadline: deadline)
             var points: [ScoredPoint] = []
             var staleness = 0
@@ -79,7 +84,7 @@ extension Router {
             let staleness = request.consistency == .strong ? 0 : consensus.stalenessMilliseconds
             return .success(ReadAnswer(value: found, stalenessMilliseconds: staleness))
         } catch {
-            return .failure(PartFailure(error: error, mayWorkElsewhere: false))
+            return .failure(PartFailure(error: error, mayWorkElsewhere: error.code == .unavailable))
         }
     }
 

@@ -16,12 +16,12 @@ extension GroupMessage {
         bytes.appendLittleEndian(group.number)
         bytes.append(message.kind.rawValue)
         bytes.append(flags)
-        for number in [
-            message.from.rawValue, message.to.rawValue, message.term.rawValue, message.logTerm.rawValue,
-            message.index.rawValue, message.commit.rawValue,
-        ] {
-            bytes.appendLittleEndian(number)
-        }
+        bytes.appendLittleEndian(message.from.rawValue)
+        bytes.appendLittleEndian(message.to.rawValue)
+        bytes.appendLittleEndian(message.term.rawValue)
+        bytes.appendLittleEndian(message.logTerm.rawValue)
+        bytes.appendLittleEndian(message.index.rawValue)
+        bytes.appendLittleEndian(message.commit.rawValue)
         if hasRest {
             bytes.appendLittleEndian(message.vote.rawValue)
             bytes.appendLittleEndian(message.rejectHint.rawValue)

@@ -92,6 +92,7 @@ extension FilterCondition {
 
 extension ByteReader {
     /// A count and as many elements; no more room is taken than the bytes can fill.
+    @inlinable
     package mutating func list<Element>(_ read: (inout ByteReader) -> Element?) -> [Element]? {
         guard let count = integer(UInt32.self), Int(count) <= self.count else { return nil }
         var elements: [Element] = []

@@ -1,5 +1,5 @@
-/// How long syncs take: an average that forgets, and sums for metrics.
-package struct FsyncFigures: Sendable {
+/// How long something takes each time: an average that forgets, and sums for metrics.
+package struct LatencyFigures: Sendable {
     package private(set) var count: UInt64 = 0
     package private(set) var seconds = 0.0
     /// Of the last few dozen.

@@ -1,0 +1,23 @@
+import GrapeConfiguration
+import GrapeModel
+import NIOSSL
+
+/// What clients' connections are encrypted with: `[tls]`.
+package enum ServerTLS {
+    /// -> nil where TLS is off.
+    package static func context(_ tls: Configuration.TLS) throws(GrapeError) -> NIOSSLContext? {
+        guard tls.enabled, let certificate = tls.certFile, let key = tls.keyFile else { return nil }
+        do {
+            var configuration = TLSConfiguration.makeServerConfiguration(
+                certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
+                privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+            configuration.minimumTLSVersion = .tlsv12
+            configuration.applicationProtocols = ["http/1.1"]
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw GrapeError(
+                .cannotStart,
+                "tls.cert_file \(certificate) and tls.key_file \(key): expected PEM files that belong together, found \(error)")
+        }
+    }
+}

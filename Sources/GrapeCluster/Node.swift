@@ -240,4 +240,5 @@ package final class Node: Sendable {
 /// A node alone has nobody to send to.
 private struct NoPeers: MessageSender {
     func send(_ messages: [GroupMessage], to node: NodeNumber) {}
+    func send(_ exchange: ReadExchange, to node: NodeNumber) {}
 }

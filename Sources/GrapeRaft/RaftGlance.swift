@@ -9,6 +9,9 @@ package struct RaftGlance: Sendable, Hashable {
 }
 
 extension Raft {
+    /// The configuration that decides now.
+    package var confState: ConfState { table.confState }
+
     package var glance: RaftGlance {
         RaftGlance(
             role: role, leader: leader, term: term, commit: log.committed, applied: log.applied,

@@ -17,7 +17,8 @@ package enum ServerTLS {
         } catch {
             throw GrapeError(
                 .cannotStart,
-                "tls.cert_file \(certificate) and tls.key_file \(key): expected PEM files that belong together, found \(error)")
+                "tls.cert_file \(certificate) and tls.key_file \(key): expected PEM files that belong together, found \(error)"
+            )
         }
     }
 }

@@ -37,6 +37,10 @@ final class PeerGateway: TransportHandler {
         running?.consensus.receive(messages, from: node)
     }
 
+    func received(_ exchange: ReadExchange, from node: NodeNumber) {
+        running?.consensus.receive(exchange, from: node)
+    }
+
     func receivedReport(_ bytes: [UInt8], from node: NodeNumber) {
         guard let report = NodeReport(encoded: bytes), report.number == node else { return }
         running?.driver.received(report)

@@ -66,7 +66,7 @@ extension Consensus {
         guard !groups.isEmpty, !published.withLock({ $0.isAlone }) else { return }
         let isReadable = await withCheckedContinuation { answer in
             let token = calls.add(answer, deadline: deadline)
-            if inbox.withLock({ $0.isClosing }) || !post({ $0.read(groups, token) }) { calls.refuse(token) }
+            if inbox.withLock({ $0.isClosing }) || !look({ $0.read(groups, token) }) { calls.refuse(token) }
         }
         guard isReadable else {
             throw GrapeError(
@@ -96,6 +96,10 @@ extension Consensus {
             inbox.withLock { $0.messageBytes -= bytes }
             loop.receive(messages, from: node)
         }
+    }
+
+    package func receive(_ exchange: ReadExchange, from node: NodeNumber) {
+        _ = look { $0.receive(exchange, from: node) }
     }
 
     package func disconnected(_ node: NodeNumber) { _ = post { $0.disconnected(node) } }

@@ -31,6 +31,8 @@ extension Consensus: StoreLoopEnvironment {
 
     package func send(_ messages: [GroupMessage], to node: NodeNumber) { sender.send(messages, to: node) }
 
+    package func send(_ exchange: ReadExchange, to node: NodeNumber) { sender.send(exchange, to: node) }
+
     package func sendSnapshot(_ message: GroupMessage) { snapshots.withLock { $0 }?.sendSnapshot(message) }
 
     func applyThread(of group: LogGroup) -> ApplyThread { applies[engine.lane(of: group)] }

@@ -153,6 +153,18 @@ package final class Consensus: Sendable {
         return isTaken
     }
 
+    /// Carries out what reads want, which touches neither log nor core: at once, on the caller's thread, where the loop
+    /// rests between turns, else in its next turn. A change of threads costs more than all of it.
+    func look(_ event: @escaping @Sendable (Loop) -> Void) -> Bool {
+        guard !inbox.withLock({ $0.isClosed || $0.hasFailed }) else { return false }
+        let isDone: Void? = loop.withLockIfAvailable { loop in
+            guard let loop else { return }
+            event(loop)
+            loop.beginReads()
+        }
+        return isDone != nil || post(event)
+    }
+
     /// Turns until nothing waits: each takes all events that are there.
     private func run() {
         while true {

@@ -20,6 +20,7 @@ package struct GroupMessage: Sendable, Equatable {
 /// Takes messages to other nodes' store loops. It may lose any of them; it never blocks.
 package protocol MessageSender: Sendable {
     func send(_ messages: [GroupMessage], to node: NodeNumber)
+    func send(_ exchange: ReadExchange, to node: NodeNumber)
 }
 
 /// Brings the rows of a group to a replica that is too far behind for the log, and then the message, with the index

@@ -40,7 +40,8 @@ struct RaftMetricsPage {
                 page += "grape_raft_replica_lag{group=\"\(Self.label(group.group))\",node=\"\(peer.id.node)\"} \(lag)\n"
             }
         }
-        page += "# HELP grape_raft_append_latency_seconds Time from a proposal here until a majority has it and it is applied.\n"
+        page +=
+            "# HELP grape_raft_append_latency_seconds Time from a proposal here until a majority has it and it is applied.\n"
         page += "# TYPE grape_raft_append_latency_seconds summary\n"
         for group in groups {
             let figures = appends[group.group] ?? LatencyFigures()

@@ -1,95 +1,127 @@
 import GrapeEngine
+import GrapeModel
 import GrapeRaft
 
 /// Reads that wait until this node has applied what was committed before they came (RAFT.md 11, DESIGN D7).
 ///
-/// Rounds of a group are numbered as they are sent. All that wait at one moment share the next round; a round that was
-/// sent takes no more. A round without answer is followed by another, for as long as somebody waits; the answer to any
-/// round that was sent after a reader came is good for it, so a slow answer is not lost by asking again.
+/// Rounds are numbered as they are sent, each for one or more groups. All that wait for a group at one moment share its
+/// next round; a round that was sent takes no more. A round without result is followed by another, for as long as somebody
+/// waits; the result of any round that was sent after a reader came is good for it, so a slow answer is not lost by asking
+/// again.
 ///
 /// Owned by the store loop.
 struct ReadRounds {
     private struct Reader {
         var token: Token
-        /// The first round that was sent after the reader came.
-        var round: UInt64
+        /// Rounds after this one were sent after the reader came.
+        var after: UInt64
     }
 
     private struct Group {
         var readers: [Reader] = []
-        /// The last round that was sent; at first a number that no earlier run of this node used, as far as chance
-        /// goes.
-        var sent: UInt64
-        /// Whether that round waits for its answer.
-        var isAsking = false
+        /// The last round that asked for it, while that one's result is awaited.
+        var asking: UInt64?
         /// Confirmed; readable when the index is applied.
         var confirmed: [(index: RaftIndex, token: Token)] = []
-
-        mutating func forgetReaders() {
-            readers = []
-            confirmed = []
-            isAsking = false
-        }
     }
 
     private var groups: [LogGroup: Group] = [:]
     /// Groups that a read still waits for.
     private var open: [Token: Int] = [:]
-    private let beginning: UInt64
+    /// What the last rounds have heard.
+    private var rounds: [UInt64: [LogGroup: ReadTally]] = [:]
+    /// The last round that was sent; at first a number that no earlier run of this node used, as far as chance goes.
+    private var last: UInt64
 
-    init(seed: UInt64) { beginning = (seed &* 0x9E37_79B9_7F4A_7C15) >> 1 }
+    /// Answers to rounds before these come too late.
+    private static let roundsMax = 16
+
+    init(seed: UInt64) { last = (seed &* 0x9E37_79B9_7F4A_7C15) >> 1 }
 
     /// -> true where there is nothing to wait for.
     mutating func add(_ token: Token, _ groups: [LogGroup]) -> Bool {
         guard !groups.isEmpty else { return true }
         open[token] = groups.count
-        for id in groups {
-            var group = self.groups[id] ?? Group(sent: beginning)
-            group.readers.append(Reader(token: token, round: group.sent + 1))
-            self.groups[id] = group
-        }
+        for id in groups { self.groups[id, default: Group()].readers.append(Reader(token: token, after: last)) }
         return false
     }
 
     mutating func cancel(_ token: Token) { open[token] = nil }
 
-    /// Sends a round of every group in which somebody waits for the next one and none is under way.
-    mutating func begin(_ replicas: [ReplicaDriver]) {
-        guard !open.isEmpty else { return forgetReaders() }
-        for driver in replicas where driver.isRunning { ask(driver, again: false) }
+    // MARK: Asking
+
+    /// What is to be said to other nodes, and the reads that wait for nothing more.
+    struct Step {
+        var exchanges: [(NodeNumber, ReadExchange)] = []
+        var readable: [Token] = []
     }
 
-    /// Rounds that got no answer are followed by others.
-    mutating func retry(_ replicas: [ReplicaDriver]) {
-        for driver in replicas where driver.isRunning { ask(driver, again: true) }
-    }
-
-    private mutating func ask(_ driver: ReplicaDriver, again: Bool) {
-        guard var group = groups[driver.group], !group.readers.isEmpty, again || !group.isAsking else { return }
-        group.readers.removeAll { open[$0.token] == nil }
-        if !group.readers.isEmpty {
-            group.sent += 1
-            group.isAsking = true
-            // Where nobody leads it is asked again.
-            try? driver.raft.readIndex(ReadContext(group.sent))
+    /// Sends a round for every group in which somebody waits for the next one and none is under way.
+    mutating func begin(_ replicas: [ReplicaDriver]) -> Step {
+        guard !open.isEmpty else {
+            forgetReaders()
+            return Step()
         }
-        groups[driver.group] = group
+        return ask(replicas) { $0.asking == nil }
     }
 
-    /// An answer to a round. -> reads that wait for nothing more.
-    mutating func confirm(_ id: LogGroup, _ state: ReadState, applied: RaftIndex) -> [Token] {
-        let round = state.context.rawValue
-        guard var group = groups[id], round > beginning, round <= group.sent else { return [] }
-        let answered = group.readers.filter { $0.round <= round }.map(\.token)
-        group.readers.removeAll { $0.round <= round }
-        if round == group.sent { group.isAsking = false }
-        guard state.index > applied else {
-            groups[id] = group
-            return finish(answered)
+    /// Rounds that brought no result are followed by others.
+    mutating func retry(_ replicas: [ReplicaDriver]) -> Step { ask(replicas) { _ in true } }
+
+    private mutating func ask(_ replicas: [ReplicaDriver], _ isDue: (Group) -> Bool) -> Step {
+        let round = last + 1
+        var step = Step()
+        var asked: [NodeNumber: [LogGroup]] = [:]
+        var tallies: [LogGroup: ReadTally] = [:]
+        for driver in replicas where driver.isRunning {
+            guard var group = groups[driver.group], !group.readers.isEmpty, isDue(group) else { continue }
+            group.readers.removeAll { open[$0.token] == nil }
+            if !group.readers.isEmpty {
+                group.asking = round
+                var tally = ReadTally()
+                tally.add(driver.standing)
+                tallies[driver.group] = tally
+                for node in driver.otherVoters { asked[node, default: []].append(driver.group) }
+            }
+            groups[driver.group] = group
         }
-        group.confirmed += answered.map { (state.index, $0) }
+        guard !tallies.isEmpty else { return step }
+        last = round
+        rounds[round] = tallies
+        rounds[round - UInt64(Self.roundsMax)] = nil
+        step.exchanges = asked.keys.sorted().map { ($0, .ask(round: round, asked[$0] ?? [])) }
+        // Who votes alone needs nobody's word.
+        for driver in replicas where tallies[driver.group] != nil {
+            step.readable += settle(round, driver.group, applied: driver.appliedIndex)
+        }
+        return step
+    }
+
+    // MARK: Results
+
+    /// Another node's answer. -> reads that wait for nothing more.
+    mutating func take(
+        _ standings: [ReadExchange.Standing], _ round: UInt64, from node: NodeNumber, applied: (LogGroup) -> RaftIndex?
+    ) -> [Token] {
+        var readable: [Token] = []
+        for standing in standings where standing.replica.node == node {
+            guard rounds[round]?[standing.group] != nil, let applied = applied(standing.group) else { continue }
+            rounds[round]?[standing.group]?.add(standing)
+            readable += settle(round, standing.group, applied: applied)
+        }
+        return readable
+    }
+
+    private mutating func settle(_ round: UInt64, _ id: LogGroup, applied: RaftIndex) -> [Token] {
+        guard let index = rounds[round]?[id]?.index, var group = groups[id] else { return [] }
+        rounds[round]?[id] = nil
+        if rounds[round]?.isEmpty == true { rounds[round] = nil }
+        let answered = group.readers.filter { $0.after < round }.map(\.token)
+        group.readers.removeAll { $0.after < round }
+        if let asking = group.asking, asking <= round { group.asking = nil }
+        if index > applied { group.confirmed += answered.map { (index, $0) } }
         groups[id] = group
-        return []
+        return index > applied ? [] : finish(answered)
     }
 
     /// The group has applied so far. -> reads that wait for nothing more.
@@ -103,16 +135,17 @@ struct ReadRounds {
 
     /// The replica is gone. -> who read it.
     mutating func drop(_ id: LogGroup) -> [Token] {
-        guard var group = groups[id] else { return [] }
+        guard let group = groups.removeValue(forKey: id) else { return [] }
+        for round in rounds.keys { rounds[round]?[id] = nil }
         let tokens = group.readers.map(\.token) + group.confirmed.map(\.token)
-        group.forgetReaders()
-        groups[id] = group
         return tokens.filter { open.removeValue(forKey: $0) != nil }
     }
 
-    /// Nobody waits any more. Numbers go on: answers to old rounds must not pass for new ones.
+    /// Nobody waits any more.
     private mutating func forgetReaders() {
-        for id in groups.keys { groups[id]?.forgetReaders() }
+        guard !groups.isEmpty else { return }
+        groups = [:]
+        rounds = [:]
     }
 
     private mutating func finish(_ tokens: [Token]) -> [Token] {

@@ -1,6 +1,21 @@
+import GrapeModel
 import GrapeRaft
 
 extension ReplicaDriver {
+    /// How this replica stands, for reads.
+    var standing: ReadExchange.Standing {
+        let glance = raft.glance
+        let leads = glance.role == .leader && raft.hasCommittedInTerm
+        return ReadExchange.Standing(
+            group: group, replica: id, term: glance.term,
+            lead: leads ? ReadExchange.Lead(commit: glance.commit, configuration: raft.confState) : nil)
+    }
+
+    /// Nodes whose word counts in this group besides the own one's, as far as this replica knows.
+    var otherVoters: Set<NodeNumber> {
+        Set((raft.confState.voters + raft.confState.votersOutgoing).map(\.node)).subtracting([id.node])
+    }
+
     func status(tickMilliseconds: Int) -> GroupStatus {
         let status = raft.status
         return GroupStatus(

@@ -13,7 +13,7 @@ extension StoreLoop {
         if ticks % settings.compactionTicks == 0 { try compactLogs() }
         if isStalled { return }
         for driver in replicas where driver.isRunning { driver.tick() }
-        if ticks % settings.heartbeatTicks == 0 { reads.retry(replicas) }
+        if ticks % settings.heartbeatTicks == 0 { carryOut(reads.retry(replicas)) }
     }
 
     package func receive(_ messages: [GroupMessage], from node: NodeNumber) {
@@ -70,6 +70,30 @@ extension StoreLoop {
     package func read(_ groups: [LogGroup], _ token: Token) {
         guard groups.allSatisfy({ driver($0)?.takesResults ?? false }) else { return environment.unreadable(token) }
         if reads.add(token, groups) { environment.readable(token) }
+    }
+
+    /// Asks the other nodes for those who wait for the next round.
+    func beginReads() {
+        if !isStalled { carryOut(reads.begin(replicas)) }
+    }
+
+    func carryOut(_ step: ReadRounds.Step) {
+        for (node, exchange) in step.exchanges { environment.send(exchange, to: node) }
+        for token in step.readable { environment.readable(token) }
+    }
+
+    package func receive(_ exchange: ReadExchange, from node: NodeNumber) {
+        guard !isStalled else { return }
+        switch exchange {
+        case .ask(let round, let groups):
+            let standings = groups.compactMap { group in
+                driver(group).flatMap { $0.isRunning ? $0.standing : nil }
+            }
+            environment.send(.answer(round: round, standings), to: node)
+        case .answer(let round, let standings):
+            let readable = reads.take(standings, round, from: node) { driver($0)?.appliedIndex }
+            for token in readable { environment.readable(token) }
+        }
     }
 
     /// Nobody waits for this any more.

@@ -99,7 +99,7 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
             guard try write(stalled) else { return }
             stalled = []
         }
-        reads.begin(replicas)
+        beginReads()
         while true {
             let ready = replicas.filter { $0.isRunning && $0.raft.hasReady }.map { ($0, $0.raft.ready()) }
             guard !ready.isEmpty else { break }
@@ -167,12 +167,7 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
             }
         }
         if let install { environment.apply(install) }
-        for state in ready.readStates {
-            for token in reads.confirm(driver.group, state, applied: driver.appliedIndex) {
-                environment.readable(token)
-            }
-        }
-        if let leader = ready.softState?.leader, leader != .none { reads.retry([driver]) }
+        if let leader = ready.softState?.leader, leader != .none { carryOut(reads.retry([driver])) }
     }
 
     /// Responses need not wait for a sync where nothing of their replica is unsynced.

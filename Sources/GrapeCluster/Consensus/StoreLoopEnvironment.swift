@@ -55,6 +55,7 @@ package protocol StoreLoopEnvironment: AnyObject {
     /// `synced(through:)`. Several requests may be joined.
     func requestSync(_ request: SyncRequest)
     func send(_ messages: [GroupMessage], to node: NodeNumber)
+    func send(_ exchange: ReadExchange, to node: NodeNumber)
     func sendSnapshot(_ message: GroupMessage)
     /// To be done in the order given, a group's works one after another; then `applied` or `installed`.
     func apply(_ work: ApplyWork)

@@ -21,6 +21,7 @@ struct Frame: Sendable, Equatable {
         case answer = 9
         case ping = 10
         case pong = 11
+        case read = 12
     }
 
     static let headerBytes = 10

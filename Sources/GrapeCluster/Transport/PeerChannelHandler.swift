@@ -178,6 +178,11 @@ final class PeerChannelHandler: ChannelInboundHandler {
             transport.received(messages, from: number)
         case .report:
             if let number = peer.number { transport.handler?.receivedReport(frame.body, from: number) }
+        case .read:
+            guard let number = peer.number, let exchange = ReadExchange(encoded: frame.body) else {
+                return close(context)
+            }
+            transport.handler?.received(exchange, from: number)
         case .request: answer(request: frame.body, from: peer, context)
         case .answer: link?.answered(frame.body)
         case .ping: send(.pong, [], context)

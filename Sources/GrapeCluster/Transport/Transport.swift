@@ -137,6 +137,10 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         link(node, .quick)?.send(.messages, messages.encoded)
     }
 
+    package func send(_ exchange: ReadExchange, to node: NodeNumber) {
+        link(node, .quick)?.send(.read, exchange.encoded)
+    }
+
     package func sendReport(_ bytes: [UInt8], to node: NodeNumber) {
         link(node, .quick)?.send(.report, bytes)
     }

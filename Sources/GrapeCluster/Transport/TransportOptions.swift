@@ -38,6 +38,7 @@ package struct TransportOptions: Sendable {
 /// What comes from other nodes. Calls are made on event loops: they must return at once.
 package protocol TransportHandler: AnyObject, Sendable {
     func received(_ messages: [GroupMessage], from node: NodeNumber)
+    func received(_ exchange: ReadExchange, from node: NodeNumber)
     func receivedReport(_ bytes: [UInt8], from node: NodeNumber)
     func answer(_ request: [UInt8], from peer: PeerIdentity) async -> [UInt8]
     /// The connection to or from a member broke.

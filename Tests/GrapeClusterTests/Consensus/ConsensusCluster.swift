@@ -29,10 +29,17 @@ final class ConsensusCluster: Sendable {
         func heal(_ node: NodeNumber) { state.withLock { _ = $0.cut.remove(node) } }
 
         func carry(_ messages: [GroupMessage], from sender: NodeNumber, to target: NodeNumber) {
-            let receiver = state.withLock { state in
+            receiver(sender, target)?.receive(messages, from: sender)
+        }
+
+        func carry(_ exchange: ReadExchange, from sender: NodeNumber, to target: NodeNumber) {
+            receiver(sender, target)?.receive(exchange, from: sender)
+        }
+
+        private func receiver(_ sender: NodeNumber, _ target: NodeNumber) -> Consensus? {
+            state.withLock { state in
                 state.cut.contains(sender) || state.cut.contains(target) ? nil : state.nodes[target]
             }
-            receiver?.receive(messages, from: sender)
         }
     }
 
@@ -41,6 +48,7 @@ final class ConsensusCluster: Sendable {
         let node: NodeNumber
 
         func send(_ messages: [GroupMessage], to target: NodeNumber) { wire.carry(messages, from: node, to: target) }
+        func send(_ exchange: ReadExchange, to target: NodeNumber) { wire.carry(exchange, from: node, to: target) }
     }
 
     /// A node's store, engine and consensus while it runs.

@@ -13,6 +13,7 @@ final class LoopCluster {
     var isolated: Set<NodeNumber> = []
     /// Messages that arrived, by kind.
     private(set) var delivered: [MessageKind: Int] = [:]
+    private(set) var deliveredExchanges = 0
     private var tokens: UInt64 = 0
 
     /// The first `founders` nodes hold both groups as voters.
@@ -40,7 +41,10 @@ final class LoopCluster {
                 let messages = node.environment.outbox
                 node.environment.outbox = []
                 for (target, message) in messages { try deliver(message, from: node, to: target) }
-                if !messages.isEmpty { isQuiet = false }
+                let exchanges = node.environment.exchanges
+                node.environment.exchanges = []
+                for (target, exchange) in exchanges { deliver(exchange, from: node, to: target) }
+                if !messages.isEmpty || !exchanges.isEmpty { isQuiet = false }
             }
             if isQuiet { return }
         }
@@ -54,7 +58,16 @@ final class LoopCluster {
         node.loop.receive([message], from: sender.number)
     }
 
-    func forgetDelivered() { delivered = [:] }
+    private func deliver(_ exchange: ReadExchange, from sender: LoopNode, to target: NodeNumber) {
+        if isolated.contains(sender.number) || isolated.contains(target) { return }
+        deliveredExchanges += 1
+        nodes.first { $0.number == target }?.loop.receive(exchange, from: sender.number)
+    }
+
+    func forgetDelivered() {
+        delivered = [:]
+        deliveredExchanges = 0
+    }
 
     /// Ticks the nodes and lets happen what comes of it.
     func tick(_ count: Int = 1, only: [Int]? = nil) throws {

@@ -10,6 +10,7 @@ final class LoopEnvironment: StoreLoopEnvironment {
     /// The disk has no room: writes are refused.
     var isFull = false
     var outbox: [(to: NodeNumber, message: GroupMessage)] = []
+    var exchanges: [(to: NodeNumber, exchange: ReadExchange)] = []
     /// Snapshots that the loop wants to have sent.
     var snapshots: [GroupMessage] = []
     var sync: SyncRequest?
@@ -35,6 +36,8 @@ final class LoopEnvironment: StoreLoopEnvironment {
     }
 
     func send(_ messages: [GroupMessage], to node: NodeNumber) { outbox += messages.map { (node, $0) } }
+
+    func send(_ exchange: ReadExchange, to node: NodeNumber) { exchanges.append((node, exchange)) }
 
     func sendSnapshot(_ message: GroupMessage) { snapshots.append(message) }
 

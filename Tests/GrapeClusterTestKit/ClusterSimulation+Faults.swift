@@ -25,7 +25,8 @@ extension ClusterSimulation {
         }
         if strikes(.partition) { partition() }
         if strikes(.transfer), let node = victim() { transfer(from: node) }
-        if strikes(.slowSync), faultRandom.below(8) == 0, let node = victim() { fillDisk(of: node) }
+        if faultRandom.chance(millionths: world.options.fullDiskRate), let node = victim() { fillDisk(of: node) }
+        if world.options.rate(.crash) > 0, faultRandom.below(10) == 0 { crashJointLeader() }
     }
 
     private func strikes(_ fault: FaultClass) -> Bool {
@@ -57,6 +58,17 @@ extension ClusterSimulation {
             let heir = voters[faultRandom.below(voters.count)]
             run.happen { run.loop.transferLeadership(of: status.group, to: heir) }
         }
+    }
+
+    /// The moment at which a move is most easily upset.
+    private func crashJointLeader() {
+        let leaders = running.filter { node in
+            node.run?.loop.status(tickMilliseconds: 1)
+                .contains { $0.role == .leader && !$0.configuration.votersOutgoing.isEmpty } == true
+        }
+        guard !leaders.isEmpty else { return }
+        world.coverage.count(.jointLeadersCrashed)
+        crash(leaders[faultRandom.below(leaders.count)])
     }
 
     // MARK: Disks

@@ -19,21 +19,52 @@ extension ClusterSimulation {
             if node.run == nil { try node.start() }
             refill(node)
         }
+        if world.options.endsWithNodeDown, let node = dispensable {
+            world.coverage.count(.endsWithNodeDown)
+            node.crash()
+            try runOn { $0.clients.allSatisfy(\.isDone) }
+            try node.start()
+        }
+        try runOn { $0.isSettled }
+        for client in clients.indices { clients[client].close(&history) }
+        for node in running {
+            for group in LogGroup.all(shardCount: world.options.shards) { node.run?.checkState(of: group) }
+            node.run?.checkIndexes()
+            node.run?.router.readAll(&history, call: events + 1)
+        }
+        if let violation = world.violation { throw violation }
+    }
+
+    /// Everything that clients ask from here on must be answered.
+    private func runOn(until isEnough: (ClusterSimulation) -> Bool) throws(Violation) {
         for client in clients.indices { clients[client].finish(after: 4, at: world.now) }
         let deadline = world.now + Self.ticksMax * 1_000
         var round = 0
         while true {
             round += 1
-            if round % 200 == 0, isSettled { break }
+            if round % 200 == 0, isEnough(self) { return }
             if world.now > deadline { throw Violation(.liveness, describeStuck()) }
             try nextEvent()
         }
-        for client in clients.indices { clients[client].close(&history) }
-        for node in running {
-            for group in LogGroup.all(shardCount: world.options.shards) { node.run?.checkState(of: group) }
-            node.run?.checkIndexes()
+    }
+
+    /// A node that the others can do without: whatever configuration a group has or is leaving, a majority of it is left.
+    private var dispensable: SimulatedNode? {
+        let all = running
+        let groups = LogGroup.all(shardCount: world.options.shards)
+        let candidates = all.filter { node in
+            groups.allSatisfy { group in
+                let drivers = all.compactMap { $0.run?.loop.driver(group) }
+                let left = drivers.filter { $0.id.node != node.number && !$0.isLost }.map(\.id)
+                return drivers.allSatisfy { driver in
+                    let conf = driver.store.confState
+                    return [conf.voters, conf.votersOutgoing].allSatisfy { half in
+                        half.isEmpty || half.count(where: left.contains) > half.count / 2
+                    }
+                }
+            }
         }
-        if let violation = world.violation { throw violation }
+        return candidates.isEmpty ? nil : candidates[faultRandom.below(candidates.count)]
     }
 
     private var isSettled: Bool {

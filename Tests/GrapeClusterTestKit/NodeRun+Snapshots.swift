@@ -145,12 +145,13 @@ extension NodeRun {
         }
         var rows = receiving.rows
         if number == rows.held, !rows.isComplete {
-            if strikesAtStorage(.crashesAtWrite) { throw .closed(path: Self.path) }
+            if strikesAtStorage(.crashesAtBlock) { throw .closed(path: Self.path) }
             do throws(ExportError) {
                 try rows.take(block)
             } catch {
                 return refuse(error, group)
             }
+            if strikesAtStorage(.crashesAtBlock) { throw .closed(path: Self.path) }
             receivings[group]?.rows = rows
         }
         guard rows.isComplete else { return say(.held(rows.held), transfer, to: sender) }
@@ -167,6 +168,7 @@ extension NodeRun {
             return false
         }
         if world.options.plantedBug == .snapshotUnverified { try loseRow(of: image) }
+        if world.options.plantedBug == .originsLeftOut { try loseOrigins(of: image) }
         let isTaken = try loop.install(
             SnapshotImage(
                 group: image.group, state: image.state, finishedKeys: image.finishedKeys, catalog: image.catalog),
@@ -182,6 +184,17 @@ extension NodeRun {
         receivings[group] = nil
         if case .storage(let storage) = error, storage.isWriteStop || isCrashing { return }
         world.note(.storage, "node \(number) refuses an export of group \(group.number): \(error)")
+    }
+
+    /// Planted.
+    private func loseOrigins(of image: GroupImage) throws(StorageError) {
+        guard case .shard(let shard) = image.group else { return }
+        var prefix: [UInt8] = [0x07]
+        prefix.appendBigEndian(shard.rawValue)
+        prefix.appendBigEndian(image.state.generation.rawValue)
+        var batch = try database.makeBatch()
+        batch.deleteRange(.state, from: prefix, to: prefix + [UInt8](repeating: 0xFF, count: 9))
+        try database.write(batch)
     }
 
     /// Planted.

@@ -31,6 +31,8 @@ final class NodeRun: StoreLoopEnvironment {
     var syncing: SyncRequest?
     var nextSync: SyncRequest?
     var isSyncedAhead = false
+    /// Planted: a sync is still to come, of which was said that it has been.
+    private var owesSync = false
     /// In the order in which they began.
     var sendings: [SendingSnapshot] = []
     var receivings: [LogGroup: ReceivingSnapshot] = [:]
@@ -50,6 +52,7 @@ final class NodeRun: StoreLoopEnvironment {
             database: database, shardCount: world.options.shards, lanes: 1, indexThreads: 1,
             checkpointIntervalSeconds: 1 << 30,
             logger: Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() }))
+        try engine.deleteUnusedGenerations()
         for group in LogGroup.all(shardCount: world.options.shards) {
             if world.options.plantedBug == .voteForgotten { try forgetVote(group) }
             try takeUp(group)
@@ -86,8 +89,18 @@ final class NodeRun: StoreLoopEnvironment {
         if !isCrashing, !error.isWriteStop { world.note(.storage, "node \(number): \(error)") }
     }
 
+    /// Planted.
+    func syncLater() {
+        owesSync = true
+        plan(.turn, within: 500...3_000)
+    }
+
     func turnPlanned() {
         isTurnPlanned = false
+        if owesSync {
+            owesSync = false
+            sync(always: false)
+        }
         do throws(StorageError) { try turn() } catch { failed(error) }
     }
 
@@ -185,6 +198,13 @@ final class NodeRun: StoreLoopEnvironment {
         if strikesAtStorage(.crashesAtWrite) { throw .closed(path: Self.path) }
         try database.write(batch)
         if strikesAtStorage(.crashesBehindWrite) { throw .closed(path: Self.path) }
+    }
+
+    /// Does something to the disk; the program may end before or behind it.
+    func onStorage(_ event: ClusterEvent, _ body: () throws(StorageError) -> Void) throws(StorageError) {
+        if strikesAtStorage(event) { throw .closed(path: Self.path) }
+        try body()
+        if strikesAtStorage(event) { throw .closed(path: Self.path) }
     }
 
     /// A crash in the middle of what the program does to its disk.

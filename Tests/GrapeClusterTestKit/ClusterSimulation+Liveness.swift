@@ -110,6 +110,10 @@ extension ClusterSimulation {
                 found.append("replica \(id.rawValue) of group \(group.number) is in \(conf.voters.map(\.rawValue))")
             }
         }
+        for node in running {
+            guard let driver = node.run?.loop.driver(group), !ids.contains(driver.id) else { continue }
+            found.append("replica \(driver.id.rawValue) of group \(group.number) is still here")
+        }
         if applied.count > 1 { found.append("group \(group.number) has applied \(applied.sorted())") }
         return found
     }

@@ -42,6 +42,10 @@ struct PointHistory {
         others[key - Self.firstOther].append(TimedOperation(operation, call: call, completion: completion))
     }
 
+    private static func describe(_ timed: TimedOperation<RegisterModel.Operation>) -> String {
+        "\(timed.call)-\(timed.completion.map(String.init) ?? "?") \(timed.operation)"
+    }
+
     /// -> histories that were too hard to judge.
     func check() throws(Violation) -> Int {
         try registers.check()
@@ -52,7 +56,9 @@ struct PointHistory {
             case .undecided: undecided += 1
             case .violated(let operation):
                 throw Violation(
-                    .linearizability, "key \(place + Self.firstOther): no order allows \(history[operation])")
+                    .linearizability,
+                    "key \(place + Self.firstOther): no order allows \(Self.describe(history[operation])) in\n"
+                        + history.sorted { $0.call < $1.call }.map(Self.describe).joined(separator: "\n"))
             }
         }
         return undecided

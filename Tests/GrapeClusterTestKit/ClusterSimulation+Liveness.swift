@@ -56,15 +56,23 @@ extension ClusterSimulation {
             groups.allSatisfy { group in
                 let drivers = all.compactMap { $0.run?.loop.driver(group) }
                 let left = drivers.filter { $0.id.node != node.number && !$0.isLost }.map(\.id)
-                return drivers.allSatisfy { driver in
-                    let conf = driver.store.confState
-                    return [conf.voters, conf.votersOutgoing].allSatisfy { half in
-                        half.isEmpty || half.count(where: left.contains) > half.count / 2
-                    }
+                let halves = drivers.flatMap { [$0.store.confState.voters, $0.store.confState.votersOutgoing] }
+                return (halves + [wanted(group)]).allSatisfy { half in
+                    half.isEmpty || half.count(where: left.contains) > half.count / 2
                 }
             }
         }
         return candidates.isEmpty ? nil : candidates[faultRandom.below(candidates.count)]
+    }
+
+    /// Who votes when what is under way has come to its end; of a replica that is to come nobody knows how far it is.
+    private func wanted(_ group: LogGroup) -> [ReplicaID] {
+        let layout = newestLayout
+        guard case .shard(let shard) = group else {
+            return layout.members.filter { $0.state == .member }
+                .map { ReplicaID(node: $0.number, serial: $0.catalogSerial) }
+        }
+        return layout.placement(shard)?.target.map { ReplicaID(node: $0.node, serial: $0.serial) } ?? []
     }
 
     private var isSettled: Bool {

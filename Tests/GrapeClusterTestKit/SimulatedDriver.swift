@@ -66,6 +66,7 @@ final class SimulatedDriver {
             NodeReport.Group(
                 group: status.group, serial: status.replica.serial, isLeader: status.role == .leader,
                 isLearner: status.isLearner, isLost: status.isLost, isInstalling: status.isInstalling,
+                isConfigurationDurable: status.isConfigurationDurable,
                 term: status.term.rawValue, applied: status.applied.rawValue, points: 0, bytes: 0)
         }
         let report = NodeReport(

@@ -75,7 +75,7 @@ extension ClusterSimulation {
         if memberRandom.chance(millionths: world.options.rate(.move)), memberRandom.below(4) == 0 { beginJoin() }
         guard memberRandom.chance(millionths: world.options.rate(.membership)) else { return }
         loseLearner()
-        if leaving == nil, memberRandom.below(6) == 0 { beginLeave() }
+        if leaving == nil, memberRandom.below(3) == 0 { beginLeave() }
     }
 
     var running: [SimulatedNode] { nodes.filter { $0.run != nil } }

@@ -83,5 +83,7 @@ final class ClusterWorld {
                 payload: payload))
     }
 
-    func strikes(_ fault: FaultClass) -> Bool { diskRandom.chance(millionths: options.rate(fault)) }
+    func strikes(_ fault: FaultClass, times: Int = 1) -> Bool {
+        diskRandom.chance(millionths: options.rate(fault) * times)
+    }
 }

@@ -159,13 +159,13 @@ extension NodeRun {
         }
         var rows = receiving.rows
         if number == rows.held, !rows.isComplete {
-            if strikesAtStorage(.crashesAtBlock) { throw .closed(path: Self.path) }
+            if strikesAtStorage(.crashesAtBlock, times: Self.rareTimes) { throw .closed(path: Self.path) }
             do throws(ExportError) {
                 try rows.take(block)
             } catch {
                 return refuse(error, group)
             }
-            if strikesAtStorage(.crashesAtBlock) { throw .closed(path: Self.path) }
+            if strikesAtStorage(.crashesAtBlock, times: Self.rareTimes) { throw .closed(path: Self.path) }
             receivings[group]?.rows = rows
         }
         try goOn(group, sender)

@@ -200,16 +200,19 @@ final class NodeRun: StoreLoopEnvironment {
         if strikesAtStorage(.crashesBehindWrite) { throw .closed(path: Self.path) }
     }
 
-    /// Does something to the disk; the program may end before or behind it.
+    /// Does something to the disk that is seldom done; the program may end before or behind it.
     func onStorage(_ event: ClusterEvent, _ body: () throws(StorageError) -> Void) throws(StorageError) {
-        if strikesAtStorage(event) { throw .closed(path: Self.path) }
+        if strikesAtStorage(event, times: Self.rareTimes) { throw .closed(path: Self.path) }
         try body()
-        if strikesAtStorage(event) { throw .closed(path: Self.path) }
+        if strikesAtStorage(event, times: Self.rareTimes) { throw .closed(path: Self.path) }
     }
 
+    /// What is done so seldom is hit so much more often.
+    static let rareTimes = 10
+
     /// A crash in the middle of what the program does to its disk.
-    func strikesAtStorage(_ event: ClusterEvent) -> Bool {
-        guard !isCrashing, world.strikes(.crashAtStorageCallback) else { return isCrashing }
+    func strikesAtStorage(_ event: ClusterEvent, times: Int = 1) -> Bool {
+        guard !isCrashing, world.strikes(.crashAtStorageCallback, times: times) else { return isCrashing }
         world.coverage.count(event)
         isCrashing = true
         return true

@@ -8,7 +8,7 @@ package enum ClusterEvent: Int, CaseIterable, Sendable {
     case compactions, snapshotsSent, snapshotsInstalled, snapshotsRefused, snapshotsResumed, snapshotsBegunAgain,
         snapshotBlocksBehindTheFirst, snapshotsOfCatalog
     case membersJoined, membersLeft, nodesWiped, learnersWiped, movesStarted, movesFinished, movesCancelled,
-        replicasCreated, replicasDropped
+        replicasCreated, replicasDropped, dropsDelayed
     case jointEntered
     case writesAcknowledged, writesRetried, writesInPieces, writesUnknown, writesRefused, deletesAcknowledged
     case writesResolvedAgain, duplicatesAnswered, proposalsLost

@@ -119,6 +119,7 @@ extension ClusterSimulation {
             }
         }
         for node in running {
+            if node.run?.dropping.contains(group) == true { found.append("group \(group.number) is being dropped") }
             guard let driver = node.run?.loop.driver(group), !ids.contains(driver.id) else { continue }
             found.append("replica \(driver.id.rawValue) of group \(group.number) is still here")
         }

@@ -96,20 +96,34 @@ extension NodeRun {
         try takeUp(group)
     }
 
-    /// Behind the works that were handed out, as the thread of apply does it.
+    /// Behind the works that were handed out, as the thread of apply does it; and, as it does, again while the disk is full.
     func dropReplica(of group: LogGroup) throws(StorageError) {
         world.coverage.count(.replicasDropped)
         loop.remove(group)
         works.removeAll { $0.group == group }
-        try onStorage(.crashesAtReplicaChange) { () throws(StorageError) in
-            var batch = try database.makeBatch()
-            ReplicaRows.end(group, into: &batch)
-            try database.write(batch, sync: true)
-        }
-        do throws(GrapeError) {
-            try engine.release(group)
-        } catch {
-            world.note(.storage, "node \(number): \(error)")
+        dropping.append(group)
+        try goOnDropping()
+    }
+
+    func goOnDropping() throws(StorageError) {
+        while let group = dropping.first {
+            do throws(StorageError) {
+                try onStorage(.crashesAtReplicaChange) { () throws(StorageError) in
+                    var batch = try database.makeBatch()
+                    ReplicaRows.end(group, into: &batch)
+                    try database.write(batch, sync: true)
+                }
+            } catch {
+                guard error.isWriteStop else { throw error }
+                return world.coverage.count(.dropsDelayed)
+            }
+            do throws(GrapeError) {
+                try engine.release(group)
+            } catch {
+                guard error.code != .diskFull else { return world.coverage.count(.dropsDelayed) }
+                world.note(.storage, "node \(number): \(error)")
+            }
+            dropping.removeFirst()
         }
     }
 }

@@ -27,6 +27,8 @@ final class NodeRun: StoreLoopEnvironment {
     private var answered: [(token: UInt64, result: ProposalResult)] = []
     private var readable: [(token: UInt64, isReadable: Bool)] = []
     var works: [ApplyWork] = []
+    /// Replicas that a full disk keeps from going.
+    var dropping: [LogGroup] = []
     var isApplying = false
     var syncing: SyncRequest?
     var nextSync: SyncRequest?
@@ -133,6 +135,7 @@ final class NodeRun: StoreLoopEnvironment {
         guard !isCrashing else { return }
         happen { () throws(StorageError) in
             self.router.tick()
+            try self.goOnDropping()
             self.driver.tick()
         }
         tickSnapshots()

@@ -78,6 +78,7 @@ final class SimulatedDriver {
     }
 
     private func keepReplicas(_ layout: ClusterLayout) {
+        guard run.dropping.isEmpty else { return }
         let present = Dictionary(uniqueKeysWithValues: status.map { ($0.group, $0.replica.serial) })
         let changes = HeldReplicas.next(layout, on: run.number, present: present)
         run.happen { () throws(StorageError) in

@@ -25,7 +25,7 @@ extension ClusterSimulation {
         }
         if strikes(.partition) { partition() }
         if strikes(.transfer), let node = victim() { transfer(from: node) }
-        if faultRandom.chance(millionths: world.options.fullDiskRate), let node = victim() { fillDisk(of: node) }
+        if faultRandom.chance(millionths: world.options.fullDiskRate), let node = victim() { node.run?.fillDisk() }
         if world.options.rate(.crash) > 0, faultRandom.below(10) == 0 { crashJointLeader() }
     }
 
@@ -80,13 +80,6 @@ extension ClusterSimulation {
         guard canLose(node.number, newestLayout), node.loseLog() else { return }
         world.coverage.count(.logsLost)
         planRestart(node)
-    }
-
-    private func fillDisk(of node: SimulatedNode) {
-        guard node.freeBytes > 1 << 20 else { return }
-        world.coverage.count(.fullDisks)
-        node.freeBytes = 10_000
-        _ = node.run?.database.checkSpace()
     }
 
     private func refillDisks() {

@@ -102,6 +102,7 @@ extension NodeRun {
         loop.remove(group)
         works.removeAll { $0.group == group }
         dropping.append(group)
+        if world.options.fullDiskRate > 0, world.diskRandom.below(4) == 0 { fillDisk() }
         try goOnDropping()
     }
 

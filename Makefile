@@ -56,8 +56,10 @@ bench: ## measure index and server, with hnswlib beside them
 bench-cluster: ## measure replicated writes of three nodes, with etcd beside them
 	@scripts/bench_etcd.sh
 
-simulate: setup ## simulate clusters for $(SECONDS) seconds
-	swift run $(SWIFT_FLAGS) grape-simulate --seconds $(SECONDS)
+simulate: setup ## simulate consensus alone, then whole nodes, for $(SECONDS) seconds each
+	swift build $(SWIFT_FLAGS) --product grape-simulate
+	"$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-simulate" --seconds $(SECONDS)
+	"$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-simulate" --cluster --seconds $(SECONDS)
 
 faults: setup ## kill, pause and cut off nodes under load for $(SECONDS) seconds; SEED=N repeats a run
 	swift build $(SWIFT_FLAGS) --product grape-vector-db-server

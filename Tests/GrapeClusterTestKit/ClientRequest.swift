@@ -4,6 +4,15 @@ struct ClientRequest {
         case upsert(key: Int, value: Int)
         case delete(key: Int)
         case read(key: Int)
+        /// All points of the shards that the node has.
+        case search
+
+        var isRead: Bool {
+            switch self {
+            case .read, .search: true
+            case .upsert, .delete: false
+            }
+        }
     }
 
     var client: Int
@@ -24,6 +33,8 @@ struct ClientAnswer {
         case refused
         case unknown
         case value(Int?)
+        /// What a search found, of every point that it must have looked at.
+        case found([(key: Int, value: Int?)])
         /// Not here; perhaps elsewhere, or later.
         case notHere
     }

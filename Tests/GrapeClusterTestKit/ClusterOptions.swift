@@ -28,6 +28,10 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
     package let driverTicks: Int
     /// Now and then a disk forgets what it had said to be durable.
     package let losesLogs: Bool
+    /// Millionths of simulated milliseconds in which a disk fills up.
+    package private(set) var fullDiskRate: Int
+    /// At the end the others must answer everything while one node stays down.
+    package let endsWithNodeDown: Bool
 
     /// Nodes that there may ever be, those that were wiped counted again.
     package static let placesMax = 24
@@ -38,6 +42,7 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
         self.plantedBug = plantedBug
         var random = Xoshiro256(seed: seed, stream: 1)
         rates = FaultRates(using: &random)
+        for (fault, factor) in Self.factors { rates[fault] *= factor }
         founders = [1, 3, 3, 3, 3, 4, 5][random.below(7)]
         shards = random.within(1...3)
         replicaCount = [1, 3, 3, 3, 3][random.below(5)]
@@ -53,12 +58,23 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
         batchesTurns = random.below(2) == 0
         driverTicks = random.within(3...15)
         losesLogs = founders >= 3 && replicaCount >= 3 && random.below(3) == 0
+        fullDiskRate = random.below(3) == 0 ? 4_000 : 0
+        endsWithNodeDown = founders >= 3 && replicaCount >= 3 && random.below(2) == 0
     }
+
+    /// A run of whole nodes is shorter than one of the core alone, and bears more: some faults come so much more often.
+    private static let factors: [(FaultClass, Int)] = [
+        (.crash, 5), (.crashAtStorageCallback, 4), (.pause, 3), (.clockRate, 3), (.oneWayCut, 3), (.partition, 3),
+        (.transfer, 3),
+    ]
 
     package func rate(_ fault: FaultClass) -> Int { rates[fault] }
 
     /// The same run without any faults from here on.
-    mutating func heal() { rates = FaultRates() }
+    mutating func heal() {
+        rates = FaultRates()
+        fullDiskRate = 0
+    }
 
     package mutating func set(_ fault: FaultClass, millionths: Int) { rates[fault] = millionths }
 
@@ -72,7 +88,8 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
         founders=\(founders) shards=\(shards) replicas=\(replicaCount) clients=\(clients) keys=\(keys) \
         election=\(electionTicks) heartbeat=\(heartbeatTicks) kept=\(keptEntries) step=\(compactionStep) \
         append=\(appendEntriesMax) uncommitted=\(uncommittedBytesMax) entry=\(entryBytesMax) batches=\(batchesTurns) \
-        driver=\(driverTicks) losesLogs=\(losesLogs); faults per million: \(rates)
+        driver=\(driverTicks) losesLogs=\(losesLogs) fullDisks=\(fullDiskRate) endsWithNodeDown=\(endsWithNodeDown); \
+        faults per million: \(rates)
         """
     }
 

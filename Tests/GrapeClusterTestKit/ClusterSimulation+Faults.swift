@@ -25,7 +25,8 @@ extension ClusterSimulation {
         }
         if strikes(.partition) { partition() }
         if strikes(.transfer), let node = victim() { transfer(from: node) }
-        if strikes(.slowSync), faultRandom.below(8) == 0, let node = victim() { fillDisk(of: node) }
+        if faultRandom.chance(millionths: world.options.fullDiskRate), let node = victim() { node.run?.fillDisk() }
+        if world.options.rate(.crash) > 0, faultRandom.below(10) == 0 { crashJointLeader() }
     }
 
     private func strikes(_ fault: FaultClass) -> Bool {
@@ -59,6 +60,17 @@ extension ClusterSimulation {
         }
     }
 
+    /// The moment at which a move is most easily upset.
+    private func crashJointLeader() {
+        let leaders = running.filter { node in
+            node.run?.loop.status(tickMilliseconds: 1)
+                .contains { $0.role == .leader && !$0.configuration.votersOutgoing.isEmpty } == true
+        }
+        guard !leaders.isEmpty else { return }
+        world.coverage.count(.jointLeadersCrashed)
+        crash(leaders[faultRandom.below(leaders.count)])
+    }
+
     // MARK: Disks
 
     /// One disk at a time forgets, where every group can do without it.
@@ -68,13 +80,6 @@ extension ClusterSimulation {
         guard canLose(node.number, newestLayout), node.loseLog() else { return }
         world.coverage.count(.logsLost)
         planRestart(node)
-    }
-
-    private func fillDisk(of node: SimulatedNode) {
-        guard node.freeBytes > 1 << 20 else { return }
-        world.coverage.count(.fullDisks)
-        node.freeBytes = 10_000
-        _ = node.run?.database.checkSpace()
     }
 
     private func refillDisks() {

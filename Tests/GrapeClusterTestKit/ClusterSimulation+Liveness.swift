@@ -19,21 +19,60 @@ extension ClusterSimulation {
             if node.run == nil { try node.start() }
             refill(node)
         }
+        if world.options.endsWithNodeDown, let node = dispensable {
+            world.coverage.count(.endsWithNodeDown)
+            node.crash()
+            try runOn { $0.clients.allSatisfy(\.isDone) }
+            try node.start()
+        }
+        try runOn { $0.isSettled }
+        for client in clients.indices { clients[client].close(&history) }
+        for node in running {
+            for group in LogGroup.all(shardCount: world.options.shards) { node.run?.checkState(of: group) }
+            node.run?.checkIndexes()
+            node.run?.router.readAll(&history, call: events + 1)
+        }
+        if let violation = world.violation { throw violation }
+    }
+
+    /// Everything that clients ask from here on must be answered.
+    private func runOn(until isEnough: (ClusterSimulation) -> Bool) throws(Violation) {
         for client in clients.indices { clients[client].finish(after: 4, at: world.now) }
         let deadline = world.now + Self.ticksMax * 1_000
         var round = 0
         while true {
             round += 1
-            if round % 200 == 0, isSettled { break }
+            if round % 200 == 0, isEnough(self) { return }
             if world.now > deadline { throw Violation(.liveness, describeStuck()) }
             try nextEvent()
         }
-        for client in clients.indices { clients[client].close(&history) }
-        for node in running {
-            for group in LogGroup.all(shardCount: world.options.shards) { node.run?.checkState(of: group) }
-            node.run?.checkIndexes()
+    }
+
+    /// A node that the others can do without: whatever configuration a group has or is leaving, a majority of it is left.
+    private var dispensable: SimulatedNode? {
+        let all = running
+        let groups = LogGroup.all(shardCount: world.options.shards)
+        let candidates = all.filter { node in
+            groups.allSatisfy { group in
+                let drivers = all.compactMap { $0.run?.loop.driver(group) }
+                let left = drivers.filter { $0.id.node != node.number && !$0.isLost }.map(\.id)
+                let halves = drivers.flatMap { [$0.store.confState.voters, $0.store.confState.votersOutgoing] }
+                return (halves + [wanted(group)]).allSatisfy { half in
+                    half.isEmpty || half.count(where: left.contains) > half.count / 2
+                }
+            }
         }
-        if let violation = world.violation { throw violation }
+        return candidates.isEmpty ? nil : candidates[faultRandom.below(candidates.count)]
+    }
+
+    /// Who votes when what is under way has come to its end; of a replica that is to come nobody knows how far it is.
+    private func wanted(_ group: LogGroup) -> [ReplicaID] {
+        let layout = newestLayout
+        guard case .shard(let shard) = group else {
+            return layout.members.filter { $0.state == .member }
+                .map { ReplicaID(node: $0.number, serial: $0.catalogSerial) }
+        }
+        return layout.placement(shard)?.target.map { ReplicaID(node: $0.node, serial: $0.serial) } ?? []
     }
 
     private var isSettled: Bool {
@@ -78,6 +117,11 @@ extension ClusterSimulation {
             if (conf.voters + conf.learners).sorted() != ids || !conf.votersOutgoing.isEmpty {
                 found.append("replica \(id.rawValue) of group \(group.number) is in \(conf.voters.map(\.rawValue))")
             }
+        }
+        for node in running {
+            if node.run?.dropping.contains(group) == true { found.append("group \(group.number) is being dropped") }
+            guard let driver = node.run?.loop.driver(group), !ids.contains(driver.id) else { continue }
+            found.append("replica \(driver.id.rawValue) of group \(group.number) is still here")
         }
         if applied.count > 1 { found.append("group \(group.number) has applied \(applied.sorted())") }
         return found

@@ -75,7 +75,7 @@ extension ClusterSimulation {
         if memberRandom.chance(millionths: world.options.rate(.move)), memberRandom.below(4) == 0 { beginJoin() }
         guard memberRandom.chance(millionths: world.options.rate(.membership)) else { return }
         loseLearner()
-        if leaving == nil, memberRandom.below(6) == 0 { beginLeave() }
+        if leaving == nil, memberRandom.below(3) == 0 { beginLeave() }
     }
 
     var running: [SimulatedNode] { nodes.filter { $0.run != nil } }
@@ -141,13 +141,14 @@ extension ClusterSimulation {
         }
     }
 
-    /// The catalog has given the joiner its number: it begins with an empty replica of the catalog.
+    /// The catalog has given the joiner its number: it begins with an empty replica of the catalog, and the layout that it was
+    /// told.
     private func take(_ member: Member) throws(Violation) {
         joining = nil
         world.coverage.count(.membersJoined)
         let node = try addNode(member.number)
         do {
-            try node.run?.createReplica(ReplicaID(node: member.number, serial: member.catalogSerial), of: .catalog)
+            try node.run?.join(newestLayout, as: ReplicaID(node: member.number, serial: member.catalogSerial))
         } catch {
             throw Violation(.storage, "\(error)")
         }
@@ -157,7 +158,7 @@ extension ClusterSimulation {
     private func beginLeave() {
         let layout = newestLayout
         let settled = layout.members.filter { $0.state == .member }
-        guard settled.count == layout.members.count else { return }
+        guard settled.count == layout.members.count, !settled.isEmpty else { return }
         let number = settled[memberRandom.below(settled.count)].number
         guard layout.placements.allSatisfy({ $0.move == nil }) || memberRandom.below(4) == 0 else { return }
         if settled.count > 3 || settled.count > 1 && world.options.replicaCount == 1 {

@@ -30,7 +30,7 @@ package final class ClusterSimulation {
     let world: ClusterWorld
     var nodes: [SimulatedNode] = []
     var clients: [ClusterClient]
-    var history: RegisterHistory
+    var history: PointHistory
     var faultRandom: Xoshiro256
     var memberRandom: Xoshiro256
     /// A node that the operator is letting in: its name, until the catalog has given it a number.
@@ -46,7 +46,7 @@ package final class ClusterSimulation {
         self.options = options
         world = ClusterWorld(options)
         clients = (0..<options.clients).map { ClusterClient($0, options) }
-        history = RegisterHistory(keys: options.keys)
+        history = PointHistory(registers: options.keys)
         faultRandom = Xoshiro256(seed: options.seed, stream: 5)
         memberRandom = Xoshiro256(seed: options.seed, stream: 6)
         world.layoutOfNode = { [unowned self] number in
@@ -61,7 +61,7 @@ package final class ClusterSimulation {
             try found()
             while events < options.events { try nextEvent() }
             try livenessPhase()
-            try history.check()
+            world.coverage.count(.historiesUndecided, try history.check())
         } catch {
             throw ClusterFailure(violation: error, options: options, event: events, tick: world.now / 1_000)
         }

@@ -7,6 +7,7 @@ import GrapeTestKit
 /// What travels between nodes and clients.
 enum ClusterEnvelope {
     case messages([GroupMessage], from: NodeNumber)
+    case read(ReadExchange, from: NodeNumber)
     case report([UInt8])
     /// Asks a node to propose; `call` is the asker's.
     case proposals([Proposal], call: UInt64, from: Int)
@@ -83,5 +84,7 @@ final class ClusterWorld {
                 payload: payload))
     }
 
-    func strikes(_ fault: FaultClass) -> Bool { diskRandom.chance(millionths: options.rate(fault)) }
+    func strikes(_ fault: FaultClass, times: Int = 1) -> Bool {
+        diskRandom.chance(millionths: options.rate(fault) * times)
+    }
 }

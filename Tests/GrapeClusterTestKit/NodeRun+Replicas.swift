@@ -20,7 +20,9 @@ extension NodeRun {
 
     /// As `Consensus` decides it. Only a disk that forgets makes it so.
     private func isLost(_ record: ReplicaRecord, _ log: RaftLogStore) -> Bool {
-        guard ReplicaRows.isLost(record, log, promised: node.promises[log.group]) else { return false }
+        guard ReplicaRows.isLost(record, log, promised: node.promises[log.group]),
+            world.options.plantedBug != .promisesIgnored
+        else { return false }
         world.coverage.count(.replicasLost)
         if !node.hasLostLog {
             world.note(.commitNotDurable, "node \(number) lost what its replica of group \(log.group.number) promised")
@@ -53,6 +55,21 @@ extension NodeRun {
         }
         batch.put(.catalog, key: CatalogKey.layout, value: layout.encoded)
         try database.write(batch, sync: true)
+        try hold(states)
+    }
+
+    /// Makes the replica of the catalog with which this node comes into a cluster, and what it was told of the others.
+    func join(_ layout: ClusterLayout, as replica: ReplicaID) throws(StorageError) {
+        world.coverage.count(.replicasCreated)
+        let state = try engine.newGroupState(.catalog, applied: GrapeModel.LogIndex(0), term: 0, configuration: [])
+        var batch = try database.makeBatch()
+        ReplicaRows.begin(.catalog, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
+        batch.put(.catalog, key: CatalogKey.layout, value: layout.encoded)
+        try database.write(batch, sync: true)
+        try hold([.catalog: state])
+    }
+
+    private func hold(_ states: [LogGroup: GroupState]) throws(StorageError) {
         engine.hold(states)
         if let state = states[.catalog] {
             let catalog = try CatalogState.read(database)
@@ -62,7 +79,7 @@ extension NodeRun {
                 world.note(.storage, "\(error)")
             }
         }
-        for (group, _, _) in foundings { try takeUp(group) }
+        for group in LogGroup.all(shardCount: world.options.shards) where states[group] != nil { try takeUp(group) }
     }
 
     /// An empty replica, which waits for its group's leader.
@@ -70,25 +87,44 @@ extension NodeRun {
         guard loop.driver(group) == nil else { return }
         world.coverage.count(.replicasCreated)
         let state = try engine.newGroupState(group, applied: GrapeModel.LogIndex(0), term: 0, configuration: [])
-        var batch = try database.makeBatch()
-        ReplicaRows.begin(group, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
-        try database.write(batch, sync: true)
+        try onStorage(.crashesAtReplicaChange) { () throws(StorageError) in
+            var batch = try database.makeBatch()
+            ReplicaRows.begin(group, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
+            try database.write(batch, sync: true)
+        }
         engine.hold([group: state])
         try takeUp(group)
     }
 
-    /// Behind the works that were handed out, as the thread of apply does it.
+    /// Behind the works that were handed out, as the thread of apply does it; and, as it does, again while the disk is full.
     func dropReplica(of group: LogGroup) throws(StorageError) {
         world.coverage.count(.replicasDropped)
         loop.remove(group)
         works.removeAll { $0.group == group }
-        var batch = try database.makeBatch()
-        ReplicaRows.end(group, into: &batch)
-        try database.write(batch, sync: true)
-        do throws(GrapeError) {
-            try engine.release(group)
-        } catch {
-            world.note(.storage, "node \(number): \(error)")
+        dropping.append(group)
+        if world.options.fullDiskRate > 0, world.diskRandom.below(4) == 0 { fillDisk() }
+        try goOnDropping()
+    }
+
+    func goOnDropping() throws(StorageError) {
+        while let group = dropping.first {
+            do throws(StorageError) {
+                try onStorage(.crashesAtReplicaChange) { () throws(StorageError) in
+                    var batch = try database.makeBatch()
+                    ReplicaRows.end(group, into: &batch)
+                    try database.write(batch, sync: true)
+                }
+            } catch {
+                guard error.isWriteStop else { throw error }
+                return world.coverage.count(.dropsDelayed)
+            }
+            do throws(GrapeError) {
+                try engine.release(group)
+            } catch {
+                guard error.code != .diskFull else { return world.coverage.count(.dropsDelayed) }
+                world.note(.storage, "node \(number): \(error)")
+            }
+            dropping.removeFirst()
         }
     }
 }

@@ -89,7 +89,7 @@ extension NodeRun {
 
     func heard(_ part: SnapshotPart, transfer: UInt64, from sender: NodeNumber) throws(StorageError) {
         switch part {
-        case .begin(let header, let message): begin(header, message, transfer, sender)
+        case .begin(let header, let message): try begin(header, message, transfer, sender)
         case .block(let number, let bytes): try take(bytes, number, transfer, sender)
         case .held(let count): goOn(transfer, from: count)
         case .ended(let isTaken): end(transfer, isTaken: isTaken)
@@ -123,18 +123,32 @@ extension NodeRun {
 
     // MARK: At the receiver
 
-    private func begin(_ header: [UInt8], _ message: GroupMessage, _ transfer: UInt64, _ sender: NodeNumber) {
+    private func begin(
+        _ header: [UInt8], _ message: GroupMessage, _ transfer: UInt64, _ sender: NodeNumber
+    ) throws(StorageError) {
         guard let driver = loop.driver(message.group), driver.id == message.message.to, !driver.isInstalling else {
             return say(.ended(isTaken: false), transfer, to: sender)
         }
+        let rows: ShardImport
         do throws(ExportError) {
-            let rows = try ShardImport(header, engine: engine)
-            if rows.held > 0 { world.coverage.count(.snapshotsResumed) }
-            receivings[message.group] = ReceivingSnapshot(transfer: transfer, message: message, rows: rows)
-            say(.held(rows.held), transfer, to: sender)
+            rows = try ShardImport(header, engine: engine)
         } catch {
-            refuse(error, message.group)
+            return refuse(error, message.group)
         }
+        if rows.held > 0 { world.coverage.count(.snapshotsResumed) }
+        receivings[message.group] = ReceivingSnapshot(transfer: transfer, message: message, rows: rows)
+        try goOn(message.group, sender)
+    }
+
+    /// Asks for the next block; or there is none: all of them may have come before the last start already.
+    private func goOn(_ group: LogGroup, _ sender: NodeNumber) throws(StorageError) {
+        guard let receiving = receivings[group] else { return }
+        guard receiving.rows.isComplete else {
+            return say(.held(receiving.rows.held), receiving.transfer, to: sender)
+        }
+        receivings[group] = nil
+        let isTaken = try install(receiving.rows, receiving.message)
+        say(.ended(isTaken: isTaken), receiving.transfer, to: sender)
     }
 
     private func take(
@@ -145,17 +159,16 @@ extension NodeRun {
         }
         var rows = receiving.rows
         if number == rows.held, !rows.isComplete {
-            if strikesAtStorage(.crashesAtWrite) { throw .closed(path: Self.path) }
+            if strikesAtStorage(.crashesAtBlock, times: Self.rareTimes) { throw .closed(path: Self.path) }
             do throws(ExportError) {
                 try rows.take(block)
             } catch {
                 return refuse(error, group)
             }
+            if strikesAtStorage(.crashesAtBlock, times: Self.rareTimes) { throw .closed(path: Self.path) }
             receivings[group]?.rows = rows
         }
-        guard rows.isComplete else { return say(.held(rows.held), transfer, to: sender) }
-        receivings[group] = nil
-        say(.ended(isTaken: try install(rows, receiving.message)), transfer, to: sender)
+        try goOn(group, sender)
     }
 
     private func install(_ rows: ShardImport, _ message: GroupMessage) throws(StorageError) -> Bool {
@@ -167,6 +180,7 @@ extension NodeRun {
             return false
         }
         if world.options.plantedBug == .snapshotUnverified { try loseRow(of: image) }
+        if world.options.plantedBug == .originsLeftOut { try loseOrigins(of: image) }
         let isTaken = try loop.install(
             SnapshotImage(
                 group: image.group, state: image.state, finishedKeys: image.finishedKeys, catalog: image.catalog),
@@ -182,6 +196,17 @@ extension NodeRun {
         receivings[group] = nil
         if case .storage(let storage) = error, storage.isWriteStop || isCrashing { return }
         world.note(.storage, "node \(number) refuses an export of group \(group.number): \(error)")
+    }
+
+    /// Planted.
+    private func loseOrigins(of image: GroupImage) throws(StorageError) {
+        guard case .shard(let shard) = image.group else { return }
+        var prefix: [UInt8] = [0x07]
+        prefix.appendBigEndian(shard.rawValue)
+        prefix.appendBigEndian(image.state.generation.rawValue)
+        var batch = try database.makeBatch()
+        batch.deleteRange(.state, from: prefix, to: prefix + [UInt8](repeating: 0xFF, count: 9))
+        try database.write(batch)
     }
 
     /// Planted.

@@ -24,11 +24,11 @@ extension NodeRun {
         if isSlow { world.coverage.count(.slowSyncs) }
         // The disk is as far at the end as it was at the beginning, or as what was written meanwhile.
         isSyncedAhead = world.diskRandom.below(2) == 0
-        if isSyncedAhead { sync(always: !request.drops.isEmpty) }
+        if isSyncedAhead, world.options.plantedBug != .saidBeforeSync { sync(always: !request.drops.isEmpty) }
         plan(.syncDone, within: isSlow ? 5_000...60_000 : 50...1_500)
     }
 
-    private func sync(always: Bool) {
+    func sync(always: Bool) {
         if world.options.plantedBug == .syncSkipped { return }
         do throws(StorageError) {
             try database.syncLog(always: always)
@@ -41,7 +41,11 @@ extension NodeRun {
         guard let request = syncing else { return }
         syncing = nil
         if strikesAtStorage(.crashesAtSync) { return }
-        if !isSyncedAhead { sync(always: !request.drops.isEmpty) }
+        if world.options.plantedBug == .saidBeforeSync, request.drops.isEmpty {
+            syncLater()
+        } else if !isSyncedAhead {
+            sync(always: !request.drops.isEmpty)
+        }
         if strikesAtStorage(.crashesAtSync) { return }
         node.promise(request.promises, sync: request.holdsVote)
         happen { () throws(StorageError) in
@@ -49,7 +53,9 @@ extension NodeRun {
                 self.world.coverage.count(.compactions)
                 guard let index = request.drops[group] else { continue }
                 do throws(StorageError) {
-                    try ReplicaRows.dropLog(of: group, through: index, self.database)
+                    try self.onStorage(.crashesAtDrop) { () throws(StorageError) in
+                        try ReplicaRows.dropLog(of: group, through: index, self.database)
+                    }
                 } catch {
                     guard error.isWriteStop else { throw error }
                 }
@@ -118,9 +124,11 @@ extension NodeRun {
 
     private func install(_ work: ApplyWork) throws(StorageError) {
         guard case .install(let image, let replica, let hardState) = work else { return }
-        var batch = try database.makeBatch()
-        ReplicaRows.renew(image, hardState, into: &batch)
-        try database.write(batch, sync: true)
+        try onStorage(.crashesAtInstall) { () throws(StorageError) in
+            var batch = try database.makeBatch()
+            ReplicaRows.renew(image, hardState, into: &batch)
+            try database.write(batch, sync: true)
+        }
         world.coverage.count(.snapshotsInstalled)
         do throws(GrapeError) {
             if case .catalog = image.group { world.coverage.count(.snapshotsOfCatalog) }
@@ -130,6 +138,14 @@ extension NodeRun {
         }
         checkState(of: image.group)
         loop.installed(image.group, replica: replica)
+    }
+
+    /// The disk has next to no space, until the run's faults give it some.
+    func fillDisk() {
+        guard node.freeBytes > 1 << 20 else { return }
+        world.coverage.count(.fullDisks)
+        node.freeBytes = 10_000
+        _ = database.checkSpace()
     }
 
     // MARK: Checks

@@ -27,10 +27,14 @@ final class NodeRun: StoreLoopEnvironment {
     private var answered: [(token: UInt64, result: ProposalResult)] = []
     private var readable: [(token: UInt64, isReadable: Bool)] = []
     var works: [ApplyWork] = []
+    /// Replicas that a full disk keeps from going.
+    var dropping: [LogGroup] = []
     var isApplying = false
     var syncing: SyncRequest?
     var nextSync: SyncRequest?
     var isSyncedAhead = false
+    /// Planted: a sync is still to come, of which was said that it has been.
+    private var owesSync = false
     /// In the order in which they began.
     var sendings: [SendingSnapshot] = []
     var receivings: [LogGroup: ReceivingSnapshot] = [:]
@@ -50,6 +54,7 @@ final class NodeRun: StoreLoopEnvironment {
             database: database, shardCount: world.options.shards, lanes: 1, indexThreads: 1,
             checkpointIntervalSeconds: 1 << 30,
             logger: Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() }))
+        try engine.deleteUnusedGenerations()
         for group in LogGroup.all(shardCount: world.options.shards) {
             if world.options.plantedBug == .voteForgotten { try forgetVote(group) }
             try takeUp(group)
@@ -86,8 +91,18 @@ final class NodeRun: StoreLoopEnvironment {
         if !isCrashing, !error.isWriteStop { world.note(.storage, "node \(number): \(error)") }
     }
 
+    /// Planted.
+    func syncLater() {
+        owesSync = true
+        plan(.turn, within: 500...3_000)
+    }
+
     func turnPlanned() {
         isTurnPlanned = false
+        if owesSync {
+            owesSync = false
+            sync(always: false)
+        }
         do throws(StorageError) { try turn() } catch { failed(error) }
     }
 
@@ -120,6 +135,7 @@ final class NodeRun: StoreLoopEnvironment {
         guard !isCrashing else { return }
         happen { () throws(StorageError) in
             self.router.tick()
+            try self.goOnDropping()
             self.driver.tick()
         }
         tickSnapshots()
@@ -129,6 +145,7 @@ final class NodeRun: StoreLoopEnvironment {
         happen { () throws(StorageError) in
             switch envelope {
             case .messages(let messages, let sender): self.loop.receive(messages, from: sender)
+            case .read(let exchange, let sender): self.loop.receive(exchange, from: sender)
             case .report(let bytes): self.driver.received(bytes)
             case .proposals(let proposals, let call, let place):
                 guard self.node.calls.insert(call).inserted else { return }
@@ -187,9 +204,19 @@ final class NodeRun: StoreLoopEnvironment {
         if strikesAtStorage(.crashesBehindWrite) { throw .closed(path: Self.path) }
     }
 
+    /// Does something to the disk that is seldom done; the program may end before or behind it.
+    func onStorage(_ event: ClusterEvent, _ body: () throws(StorageError) -> Void) throws(StorageError) {
+        if strikesAtStorage(event, times: Self.rareTimes) { throw .closed(path: Self.path) }
+        try body()
+        if strikesAtStorage(event, times: Self.rareTimes) { throw .closed(path: Self.path) }
+    }
+
+    /// What is done so seldom is hit so much more often.
+    static let rareTimes = 10
+
     /// A crash in the middle of what the program does to its disk.
-    func strikesAtStorage(_ event: ClusterEvent) -> Bool {
-        guard !isCrashing, world.strikes(.crashAtStorageCallback) else { return isCrashing }
+    func strikesAtStorage(_ event: ClusterEvent, times: Int = 1) -> Bool {
+        guard !isCrashing, world.strikes(.crashAtStorageCallback, times: times) else { return isCrashing }
         world.coverage.count(event)
         isCrashing = true
         return true
@@ -205,6 +232,10 @@ final class NodeRun: StoreLoopEnvironment {
             }
         }
         world.send(.messages(messages, from: number), from: self.node.place, toNode: node)
+    }
+
+    func send(_ exchange: ReadExchange, to node: NodeNumber) {
+        world.send(.read(exchange, from: number), from: self.node.place, toNode: node)
     }
 
     func answer(_ token: Token, _ result: ProposalResult) {

@@ -66,6 +66,7 @@ final class SimulatedDriver {
             NodeReport.Group(
                 group: status.group, serial: status.replica.serial, isLeader: status.role == .leader,
                 isLearner: status.isLearner, isLost: status.isLost, isInstalling: status.isInstalling,
+                isConfigurationDurable: status.isConfigurationDurable,
                 term: status.term.rawValue, applied: status.applied.rawValue, points: 0, bytes: 0)
         }
         let report = NodeReport(
@@ -77,6 +78,7 @@ final class SimulatedDriver {
     }
 
     private func keepReplicas(_ layout: ClusterLayout) {
+        guard run.dropping.isEmpty else { return }
         let present = Dictionary(uniqueKeysWithValues: status.map { ($0.group, $0.replica.serial) })
         let changes = HeldReplicas.next(layout, on: run.number, present: present)
         run.happen { () throws(StorageError) in
@@ -99,12 +101,22 @@ final class SimulatedDriver {
                 }
                 carryOut(action, status.group)
             case .shard(let shard):
+                if let end = earlyEnd(status, shard, layout) { return carryOut(end, status.group) }
                 let action = moves.next(status, shard, layout, liveness: liveness) { replica in
                     view.report(replica.node)?.group(.shard(shard)).flatMap { $0.serial == replica.serial ? $0 : nil }
                 }
                 carryOut(action, status.group)
             }
         }
+    }
+
+    /// Planted.
+    private func earlyEnd(_ status: GroupStatus, _ shard: ShardID, _ layout: ClusterLayout) -> MoveDriver.Action? {
+        guard world.options.plantedBug == .moveFinishedEarly, let move = layout.placement(shard)?.move,
+            let new = move.adding,
+            status.configuration.voters.contains(ReplicaID(node: new.node, serial: new.serial))
+        else { return nil }
+        return .commit(.finishMove(shard, id: move.id))
     }
 
     private func liveness(_ node: NodeNumber) -> ClusterView.Liveness {
@@ -190,12 +202,8 @@ final class SimulatedDriver {
     }
 
     private func removeLeavers(_ layout: ClusterLayout, _ catalog: GroupStatus) {
-        let conf = catalog.configuration
         for member in layout.members where member.state == .leaving {
-            let replica = ReplicaID(node: member.number, serial: member.catalogSerial)
-            guard !layout.holdsReplicas(member.number),
-                !(conf.voters + conf.votersOutgoing + conf.learners).contains(replica)
-            else { continue }
+            guard moves.mayRemove(member, catalog, layout, report: { view.report(of: $0, .catalog) }) else { continue }
             commit(.remove(member.number)) { _ in }
         }
     }

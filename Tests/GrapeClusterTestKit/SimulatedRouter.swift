@@ -59,6 +59,7 @@ final class SimulatedRouter {
         }
         switch request.kind {
         case .read(let key): read(key, request, collection)
+        case .search: search(request, collection)
         case .upsert(let key, let value):
             let point = Self.point(key: key, value: value, padding: Int(request.sequence % 7) * 90)
             write(request, id: key, .upsert(collection.schema.id, [point]), version, collection)
@@ -75,7 +76,6 @@ final class SimulatedRouter {
             to: ClusterWorld.firstClient + request.client)
     }
 
-    /// Keys of numbers below 1,000 are registers; those above are only written and deleted.
     static func point(key: Int, value: Int, padding: Int) -> PointWrite {
         var block: [UInt8] = []
         VectorBlock.encode([PositionedVector(position: 0, values: [Float(1 + value % 97), 1])], into: &block)
@@ -84,8 +84,8 @@ final class SimulatedRouter {
             id: WrittenID(number: UInt64(key)), vectorBlock: block, payload: Payload(uncheckedJSON: Array(text.utf8)))
     }
 
-    private static func value(of point: Point?) -> Int? {
-        guard let json = point?.payload.json else { return nil }
+    private static func value(of payload: Payload?) -> Int? {
+        guard let json = payload?.json else { return nil }
         let digits = json.dropFirst(5).prefix { $0 >= 0x30 && $0 <= 0x39 }
         return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
     }
@@ -107,6 +107,41 @@ final class SimulatedRouter {
         reads.append(Read(token: token, request: request))
     }
 
+    private func search(_ request: ClientRequest, _ collection: Collection) {
+        let shards = run.engine.servedShards
+        let groups = shards.sorted.map(LogGroup.shard) + [.catalog]
+        guard !shards.isEmpty, groups.allSatisfy({ run.loop.driver($0) != nil }) else {
+            return answer(request, .notHere)
+        }
+        let token = run.read(groups) { [unowned self] isReadable in
+            reads.removeAll { $0.request.client == request.client && $0.request.sequence == request.sequence }
+            guard isReadable, let found = found(shards, collection) else { return answer(request, .notHere) }
+            world.coverage.count(.searchesServed)
+            answer(request, .found(found))
+        }
+        reads.append(Read(token: token, request: request))
+    }
+
+    /// What a search finds of all points that can be in these shards; nil where it can't be carried out.
+    private func found(_ shards: ShardSet, _ collection: Collection) -> [(key: Int, value: Int?)]? {
+        let request = SearchRequest(vector: [1, 1], limit: 1_000)
+        guard let hits = try? run.engine.search(request, in: collection, shards: shards) else { return nil }
+        let keys = Array(0..<world.options.keys) + (0..<PointHistory.otherCount).map { PointHistory.firstOther + $0 }
+        return keys.compactMap { key in
+            let id = WrittenID(number: UInt64(key)).id
+            guard shards.contains(run.engine.shard(of: id, in: collection.schema.id)) else { return nil }
+            return (key, Self.value(of: hits.first { $0.id.id == id }?.payload))
+        }
+    }
+
+    /// What is here at the end, without a barrier: all replicas are equal.
+    func readAll(_ history: inout PointHistory, call: Int) {
+        guard let (collection, _) = try? run.engine.resolve(Self.collection),
+            let found = found(run.engine.servedShards, collection)
+        else { return world.note(.storage, "node \(run.number) can't search") }
+        for (key, value) in found { history.read(value, key: key, call: call, completion: call + 1) }
+    }
+
     private func finishRead(_ id: PointID, _ shard: ShardID, _ request: ClientRequest, _ collection: Collection) {
         guard run.engine.servedShards.contains(shard), let point = try? run.engine.point(id, in: collection) else {
             if run.engine.servedShards.contains(shard) { return answer(request, .value(nil)) }
@@ -114,7 +149,7 @@ final class SimulatedRouter {
         }
         let isLeader = run.loop.driver(.shard(shard))?.raft.status.role == .leader
         world.coverage.count(isLeader ? .readsServedByLeader : .readsServedByFollower)
-        answer(request, .value(Self.value(of: point)))
+        answer(request, .value(Self.value(of: point.payload)))
     }
 
     // MARK: Writes

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Runs seeds one after the other and reports each on standard output, before and after, in lines that `Supervisor`
 /// reads.
 struct Worker {
@@ -14,7 +16,8 @@ struct Worker {
         var names: [String] = []
         var (runs, events, operations) = (0, 0, 0)
         while runs < arguments.runs && clock.now - start < .seconds(min(arguments.seconds, 1 << 40)) {
-            print("seed \(seed)")
+            // At once: where the run traps, this line tells which one it was.
+            FileHandle.standardOutput.write(Data("seed \(seed)\n".utf8))
             do {
                 let run = try SimulatedRun(seed: seed, arguments)
                 if arguments.printsTraces { print("trace \(seed) \(String(run.trace, radix: 16))") }

@@ -7,7 +7,7 @@ import Testing
 @Suite("Simulated nodes", .serialized)
 struct ClusterSimulationTests {
     /// `GRAPE_SIMULATION_SECONDS` sets how long fresh seeds run; CI gives 60.
-    private static let seconds = ProcessInfo.processInfo.environment["GRAPE_SIMULATION_SECONDS"] ?? "20"
+    private static let seconds = ProcessInfo.processInfo.environment["GRAPE_SIMULATION_SECONDS"] ?? "10"
 
     @Test("Fresh seeds run clean")
     func freshSeeds() throws {
@@ -16,9 +16,9 @@ struct ClusterSimulationTests {
         print(result.output)
     }
 
-    @Test("Every rare event happens within the first 400 seeds, and every run is clean")
+    @Test("Every rare event happens within the first 200 seeds, and every run is clean")
     func coverage() throws {
-        let result = try SimulateProcess.run(["--cluster", "--seed", "1", "--runs", "400"])
+        let result = try SimulateProcess.run(["--cluster", "--seed", "1", "--runs", "200"])
         #expect(result.status == 0 && !result.output.contains("never happened"), "\(result.output)")
     }
 
@@ -35,11 +35,11 @@ struct ClusterSimulationTests {
     }
 
     @Test(
-        "A planted bug is caught within 200 seeds, and the printed command shows it again",
+        "A planted bug is caught within 60 seeds, and the printed command shows it again",
         arguments: ClusterBug.allCases)
     func plantedBug(_ bug: ClusterBug) throws {
         let result = try SimulateProcess.run(
-            ["--cluster", "--seed", "1", "--runs", "200", "--plant", bug.rawValue, "--workers", "1"])
+            ["--cluster", "--seed", "1", "--runs", "60", "--plant", bug.rawValue, "--workers", "1"])
         #expect(result.status == 1, "\(bug.rawValue) went unnoticed: \(result.output)")
         let command = try #require(
             result.output.split(separator: "\n").first { $0.hasPrefix("replay: grape-simulate ") })

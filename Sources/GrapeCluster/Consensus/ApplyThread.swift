@@ -57,6 +57,22 @@ final class ApplyThread: Sendable {
         try result.get()
     }
 
+    /// The same for what must not be left half done: while the disk is full it is tried again.
+    func performWaitingForSpace(
+        _ body: @escaping @Sendable () throws(GrapeError) -> Void
+    ) async throws(GrapeError) {
+        try await perform { [self] () throws(GrapeError) in
+            while true {
+                do throws(GrapeError) {
+                    return try body()
+                } catch {
+                    guard error.code == .diskFull, !state.withLock({ $0.isClosing }) else { throw error }
+                }
+                database.waitForSpace(logger)
+            }
+        }
+    }
+
     func drain() async {
         state.withLock { $0.isClosing = true }
         await withCheckedContinuation { done in queue.async { done.resume() } }

@@ -53,10 +53,11 @@ extension Consensus {
         }
     }
 
-    /// Drops the replica: its log and state, behind the work that it has handed out, then its rows.
+    /// Drops the replica: its log and state, behind the work that it has handed out, then its rows. On a full disk it waits
+    /// for space: a replica that is half gone takes no part, yet its rows would go on being served.
     package func dropReplica(of group: LogGroup) async throws(GrapeError) {
         try await enter { (loop) throws(StorageError) in loop.remove(group) }
-        try await applyThread(of: group).perform { [self] () throws(GrapeError) in
+        try await applyThread(of: group).performWaitingForSpace { [self] () throws(GrapeError) in
             do throws(StorageError) {
                 try deleteState(of: group)
             } catch {

@@ -28,12 +28,15 @@ package struct GroupStatus: Sendable {
     package var elections: UInt64
     package var leaderChanges: UInt64
     package var failedProposals: UInt64
+    /// The configuration as it is applied here outlasts a power loss.
+    package var isConfigurationDurable: Bool
 
     package init(
         group: LogGroup, replica: ReplicaID, role: Role, isLearner: Bool, leader: ReplicaID, term: Term,
         commit: RaftIndex, applied: RaftIndex, firstIndex: RaftIndex, lastIndex: RaftIndex, configuration: ConfState,
         progress: [ReplicaTable.Peer], hasCommittedInTerm: Bool, stalenessMilliseconds: Int, isLost: Bool,
-        isInstalling: Bool, elections: UInt64, leaderChanges: UInt64, failedProposals: UInt64
+        isInstalling: Bool, elections: UInt64, leaderChanges: UInt64, failedProposals: UInt64,
+        isConfigurationDurable: Bool = true
     ) {
         self.group = group
         self.replica = replica
@@ -54,5 +57,6 @@ package struct GroupStatus: Sendable {
         self.elections = elections
         self.leaderChanges = leaderChanges
         self.failedProposals = failedProposals
+        self.isConfigurationDurable = isConfigurationDurable
     }
 }

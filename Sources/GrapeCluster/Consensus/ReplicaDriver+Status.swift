@@ -16,7 +16,8 @@ extension ReplicaDriver {
         Set((raft.confState.voters + raft.confState.votersOutgoing).map(\.node)).subtracting([id.node])
     }
 
-    func status(tickMilliseconds: Int) -> GroupStatus {
+    /// - Parameter synced: The last turn that a sync has covered.
+    func status(tickMilliseconds: Int, synced: UInt64) -> GroupStatus {
         let status = raft.status
         return GroupStatus(
             group: group, replica: id, role: status.role, isLearner: status.isLearner, leader: status.leader,
@@ -24,6 +25,6 @@ extension ReplicaDriver {
             lastIndex: status.lastIndex, configuration: status.confState, progress: status.progress,
             hasCommittedInTerm: raft.hasCommittedInTerm, stalenessMilliseconds: staleTicks * tickMilliseconds,
             isLost: isLost, isInstalling: isInstalling, elections: elections, leaderChanges: leaderChanges,
-            failedProposals: failedProposals)
+            failedProposals: failedProposals, isConfigurationDurable: configurationTicket <= synced)
     }
 }

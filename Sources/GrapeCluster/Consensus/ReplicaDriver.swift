@@ -24,6 +24,8 @@ package final class ReplicaDriver {
     private var proposals = OwnProposals()
     /// The turn whose sync covers everything that must be durable here.
     var ticket: UInt64 = 0
+    /// The turn whose sync covers the last change of configuration that was applied here.
+    private(set) var configurationTicket: UInt64 = 0
     /// Ticks until this replica asks for votes because the leader's node is gone.
     private var campaignIn: Int?
     private var lastGlance: RaftGlance
@@ -188,6 +190,9 @@ package final class ReplicaDriver {
         for case (_, .lost) in answers { failedProposals += 1 }
         return answers
     }
+
+    /// A change of configuration was applied; the sync with this ticket brings it to the disk.
+    func noteConfiguration(_ ticket: UInt64) { configurationTicket = ticket }
 
     /// Why the core ended, once.
     func takeStop() -> String? {

@@ -104,11 +104,18 @@ extension StoreLoop {
     // MARK: What was asked for
 
     /// The entries are applied: in the store, and visible.
+    ///
+    /// Apply does not sync, but whoever ends a move must know that a change of configuration can't be forgotten: so one
+    /// is synced soon, also where nothing else is written.
     package func applied(
         _ group: LogGroup, replica: ReplicaID, _ entries: [CommittedEntry], _ outcomes: [ApplyOutcome]
     ) {
         // It may have been dropped meanwhile, and another made in its place.
         guard let driver = driver(group), driver.id == replica, driver.takesResults else { return }
+        if entries.contains(where: \.changesConfiguration) {
+            nextSync.ticket += 1
+            driver.noteConfiguration(nextSync.ticket)
+        }
         for (token, result) in driver.applied(entries, outcomes) { environment.answer(token, result) }
         for token in reads.applied(group, through: driver.appliedIndex) { environment.readable(token) }
     }
@@ -140,5 +147,11 @@ extension StoreLoop {
     package func reportSnapshot(_ group: LogGroup, to replica: ReplicaID, succeeded: Bool) {
         guard let driver = driver(group), driver.isRunning else { return }
         driver.raft.reportSnapshot(replica, succeeded: succeeded)
+    }
+}
+
+extension CommittedEntry {
+    fileprivate var changesConfiguration: Bool {
+        if case .configuration = content { true } else { false }
     }
 }

@@ -52,6 +52,7 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
         replicas.removeAll { $0.group == store.group }
         replicas.append(driver)
         replicas.sort { $0.group.number < $1.group.number }
+        if !isLost { promiseAnew(driver) }
         driver.campaignIfAlone()
         hasNews = true
     }
@@ -88,7 +89,7 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
     func noteNews() { hasNews = true }
 
     package func status(tickMilliseconds: Int) -> [GroupStatus] {
-        replicas.map { $0.status(tickMilliseconds: tickMilliseconds) }
+        replicas.map { $0.status(tickMilliseconds: tickMilliseconds, synced: synced) }
     }
 
     // MARK: Turns
@@ -151,6 +152,14 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
         let state = driver.store.hardState
         nextSync.promises[driver.group] = Acknowledgement(
             replica: driver.id, term: state.term, vote: state.vote, last: driver.store.last)
+    }
+
+    /// What the directory holds was promised by an earlier run, of which the file of promises may know less: it is synced later
+    /// than the log, and a group that is quiet writes no more of them (RAFT.md 7).
+    private func promiseAnew(_ driver: ReplicaDriver) {
+        nextSync.ticket += 1
+        nextSync.holdsVote = true
+        promise(driver)
     }
 
     private func carryOut(_ ready: Ready, of driver: ReplicaDriver) {

@@ -131,7 +131,8 @@ final class ClusterDriver: Sendable {
             return NodeReport.Group(
                 group: status.group, serial: status.replica.serial, isLeader: status.role == .leader,
                 isLearner: status.isLearner, isLost: status.isLost,
-                isInstalling: status.isInstalling || !isServed(status.group), term: status.term.rawValue,
+                isInstalling: status.isInstalling || !isServed(status.group),
+                isConfigurationDurable: status.isConfigurationDurable, term: status.term.rawValue,
                 applied: status.applied.rawValue, points: own.points, bytes: own.bytes)
         }
         let report = NodeReport(

@@ -84,8 +84,8 @@ package struct MoveDriver: Sendable {
         settled = settled.filter { ids.contains($0.key) }
     }
 
-    /// A majority of these replicas has applied all that was committed when this was asked first. Only then may an old copy be
-    /// dropped, since with fewer its vote may still be needed.
+    /// A majority of these replicas has applied all that was committed when this was asked first, and will have it still after
+    /// a power loss. Only then may an old copy be dropped, since with fewer its vote may still be needed.
     private mutating func hasSettled(
         _ id: UInt64, _ replicas: [ReplicaPlace], _ status: GroupStatus, _ report: (ReplicaPlace) -> NodeReport.Group?
     ) -> Bool {
@@ -93,9 +93,10 @@ package struct MoveDriver: Sendable {
         settled[id] = index
         let done = replicas.filter { replica in
             if ReplicaID(node: replica.node, serial: replica.serial) == status.replica {
-                return status.applied >= index
+                return status.applied >= index && status.isConfigurationDurable
             }
-            return report(replica)?.applied ?? 0 >= index.rawValue
+            guard let report = report(replica) else { return false }
+            return report.applied >= index.rawValue && report.isConfigurationDurable
         }
         return done.count > replicas.count / 2
     }

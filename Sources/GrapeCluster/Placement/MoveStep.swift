@@ -48,14 +48,15 @@ package enum MoveStep: Sendable, Hashable {
         return promote(coming, steps, present.subtracting(going), status, isAlive)
     }
 
-    /// Learners that are to vote must have what the leader has, and a majority of those that vote afterwards must be there.
+    /// Learners that are to vote must have what the leader has (also where that is little: one that was never heard of has
+    /// nothing), and a majority of those that vote afterwards must be there.
     private static func promote(
         _ coming: [ReplicaID], _ going: [ConfChange.Step], _ staying: Set<ReplicaID>, _ status: GroupStatus,
         _ isAlive: (ReplicaID) -> Bool
     ) -> MoveStep {
         for replica in coming {
             guard let progress = status.progress.first(where: { $0.id == replica })?.progress, isAlive(replica),
-                progress.match.rawValue + lagMax >= status.lastIndex.rawValue
+                progress.match > .zero, progress.match.rawValue + lagMax >= status.lastIndex.rawValue
             else { return .wait }
         }
         let voters = staying.union(coming)

@@ -47,13 +47,13 @@ package final class ShardExport: Sendable {
         try state.withLock { (state) throws(ExportError) in try state.next(header) }
     }
 
-    /// Goes back to a block that was written before.
+    /// Goes to a block: back to one that was written before, or on, over blocks that are only read. The receiver may
+    /// hold those from another export of the same moment, whose sender stopped or gave up.
     package func rewind(to block: Int) throws(ExportError) {
         try state.withLock { (state) throws(ExportError) in
+            guard block >= 0 else { throw .unwanted("there is no block \(block)") }
+            if block > state.written.count { return try state.skip(to: block, header) }
             guard block != state.next else { return }
-            guard block >= 0, block <= state.written.count else {
-                throw .unwanted("block \(block) was not written yet")
-            }
             state.next = block
             let begin = block < state.written.count ? state.written[block].begin : nil
             guard let begin else { return }
@@ -112,6 +112,12 @@ extension ShardExport.State {
             source = try ExportSource.open(group, begin.state.generation, begin.snapshot, database)
         } catch {
             throw .storage(error)
+        }
+    }
+
+    fileprivate mutating func skip(to block: Int, _ header: ExportHeader) throws(ExportError) {
+        while next < block {
+            guard try next(header) != nil else { throw .unwanted("the export ends before block \(block)") }
         }
     }
 

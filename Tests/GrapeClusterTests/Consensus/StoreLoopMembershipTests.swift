@@ -55,6 +55,23 @@ import Testing
         for node in cluster.nodes { #expect(node.commands(a) == [[1]]) }
     }
 
+    @Test func `A change of configuration that was applied is durable behind a sync of its own`() throws {
+        let cluster = try LoopCluster(nodes: 4)
+        try #require(try cluster.elect(1) != nil)
+        cluster[2].holdsApply = true
+        #expect(try change(ConfChange([.init(.addLearner, cluster[4].replica(a))]), cluster, at: 1) == "applied")
+        #expect(cluster[1].status(a)?.isConfigurationDurable == true)
+        #expect(cluster[2].status(a)?.isConfigurationDurable == true, "the one before")
+        cluster[2].holdsSyncs = true
+        cluster[2].holdsApply = false
+        try cluster.settle()
+        #expect(cluster[2].status(a)?.applied == cluster[1].status(a)?.applied)
+        #expect(cluster[2].status(a)?.isConfigurationDurable == false)
+        cluster[2].holdsSyncs = false
+        try cluster.settle()
+        #expect(cluster[2].status(a)?.isConfigurationDurable == true)
+    }
+
     @Test func `Leadership moves on request`() throws {
         let cluster = try LoopCluster()
         try #require(try cluster.elect(1) != nil)

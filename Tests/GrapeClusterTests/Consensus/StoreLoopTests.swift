@@ -144,6 +144,18 @@ import Testing
         for node in cluster.nodes { #expect(node.commands(a) == [[1], [2], [3]]) }
     }
 
+    @Test func `At its start a replica promises anew what its log holds, in a file that is synced`() throws {
+        let cluster = try elected()
+        cluster[1].loop.propose(a, [1], cluster.token())
+        try cluster.settle()
+        let promised = try #require(cluster[3].promises[a])
+        try cluster[3].restart()
+        try cluster[3].loop.turn()
+        let request = try #require(cluster[3].environment.sync)
+        #expect(request.promises[a] == promised)
+        #expect(request.holdsVote)
+    }
+
     // MARK: The disk
 
     @Test func `On a full disk nothing is said, and it goes on by itself`() throws {

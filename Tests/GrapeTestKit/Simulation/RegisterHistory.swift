@@ -17,7 +17,13 @@ package struct RegisterHistory {
             // The search only names the operation.
             switch LinearizabilityChecker(model: model, stepsMax: 2_000_000).check(settled) {
             case .violated(let operation):
-                throw Violation(.linearizability, "key \(key): no order allows \(settled[operation])")
+                let call = settled[operation].call
+                let operations = history.sorted { $0.call < $1.call }.map {
+                    "\($0.call)-\($0.completion.map(String.init) ?? "?") \($0.operation)"
+                }
+                throw Violation(
+                    .linearizability,
+                    "key \(key): no order allows the operation of \(call)\n" + operations.joined(separator: "\n"))
             case .linearizable, .undecided:
                 throw Violation(.linearizability, "key \(key): no order allows its \(settled.count) operations")
             }

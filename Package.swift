@@ -146,6 +146,8 @@ let package = Package(
             dependencies: [
                 "GrapeCluster", "GrapeEngine", "GrapeModel", "GrapeRaft", "GrapeStorage", "GrapeTestKit",
                 .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto"),
             ], swiftSettings: base),
         .testTarget(name: "GrapeTests", dependencies: ["Grape", "GrapeTestKit"], swiftSettings: base),
         .testTarget(name: "GrapeRaftTests", dependencies: ["GrapeRaft", "GrapeTestKit"], swiftSettings: base),

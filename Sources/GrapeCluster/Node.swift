@@ -104,7 +104,8 @@ package final class Node: Sendable {
         failure.onFailure { [weak self] error in self?.health.withLock { $0.refusal = $0.refusal ?? error } }
         gateway.run(
             PeerGateway.Running(
-                consensus: consensus, service: PeerService(router: router, pool: pool), driver: driver,
+                consensus: consensus, service: PeerService(router: router, pool: pool, limits: options.limits),
+                driver: driver,
                 admission: Admission(
                     cluster: identity.clusterID, node: number, founded: record.founded, engine: engine,
                     consensus: consensus, router: router),

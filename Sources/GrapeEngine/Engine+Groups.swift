@@ -112,11 +112,14 @@ extension Engine {
     }
 
     /// Takes the points of a shard out of all indexes, in steps; those that come meanwhile stay.
-    package func removeIndexPoints(of shard: ShardID) {
+    package func removeIndexPoints(of shard: ShardID) { removeIndexPoints(of: shard) { step in step() } }
+
+    /// - Parameter run: carries out a step, which tells whether there is more; where it does not, nothing is removed.
+    func removeIndexPoints(of shard: ShardID, _ run: (() -> Bool) -> Bool) {
         let collections = serving.withLock { Array($0.collections.values) }
         for index in collections.flatMap(\.indexes) {
             var next: UInt32 = 0
-            while index.killPoints(ofShard: shard.rawValue, from: &next, max: Self.removalStep) {}
+            while run({ index.killPoints(ofShard: shard.rawValue, from: &next, max: Self.removalStep) }) {}
         }
         builder.wake()
     }

@@ -68,7 +68,10 @@ final class InstalledRows: Sendable {
     }
 
     private func load() throws(ApplyError) {
-        engine.removeIndexPoints(of: shard)
+        // One that begins late must not take away what a later install, or replica, has put.
+        engine.removeIndexPoints(of: shard) { step in
+            engine.exclusively([group]) { engine.generation(of: group) == generation && step() }
+        }
         var next: [UInt8]? = RowKeyPrefix(shard: shard, generation: generation, collection: CollectionID(0)).lowerBound
         while let from = next {
             let applied = engine.appliedIndex(of: group)

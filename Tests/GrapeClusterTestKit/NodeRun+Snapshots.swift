@@ -104,7 +104,7 @@ extension NodeRun {
         var part = SnapshotPart.begin(header: sending.export.header.encoded, sending.message)
         if let count {
             do throws(ExportError) {
-                try sending.export.rewind(to: count)
+                try sending.export.seek(to: count)
                 guard let block = try sending.export.next() else { return }
                 part = .block(number: count, block)
             } catch {

@@ -65,7 +65,7 @@ package enum PeerAnswer: Sendable {
             return .found(points, stalenessMilliseconds: Int(staleness))
         case 4: return GrapeError(reader: &reader).map(PeerAnswer.failed)
         case 5: return .unreadable
-        case 6: return reader.integer(UInt64.self).flatMap { Int(exactly: $0) }.map(PeerAnswer.count)
+        case 6: return reader.integer(UInt64.self).flatMap { $0 < 1 << 48 ? .count(Int($0)) : nil }
         default: return nil
         }
     }

@@ -6,6 +6,8 @@ import GrapeRaft
 struct PeerService: Sendable {
     let router: Router
     let pool: SearchPool
+    /// What a request may ask for: the other node has looked too, but the index trusts the numbers it is given.
+    let limits: GrapeModel.Limits
 
     func answer(_ body: [UInt8]) async -> PeerAnswer {
         guard let (request, timeout) = PeerRequest.decode(body) else { return .unreadable }
@@ -30,6 +32,7 @@ struct PeerService: Sendable {
             return .point(point, stalenessMilliseconds: staleness(consistency))
         case .search(let collection, let shards, let request):
             let known = try await readable(collection, shards.sorted, request.consistency, deadline)
+            try check(request, known)
             let points = try await pool.run { () throws(GrapeError) in
                 try router.engine.search(request, in: known, shards: shards)
             }
@@ -61,6 +64,15 @@ struct PeerService: Sendable {
             throw GrapeError(.collectionNotFound, "there is no collection with id \(collection)")
         }
         return known
+    }
+
+    private func check(_ request: SearchRequest, _ collection: Collection) throws(GrapeError) {
+        try limits.check(request)
+        let schema = collection.schema
+        guard let position = schema.vectorIndex(named: request.using) else {
+            throw GrapeError(.invalidRequest, "collection \(schema.name) has no vector named \"\(request.using)\"")
+        }
+        try schema.vectors[position].check(request.vector, collection: schema.name)
     }
 
     private func staleness(_ consistency: Consistency) -> Int {

@@ -41,6 +41,8 @@ package struct WriteAttempts {
             fate = .applied(outcome)
             return
         }
+        // First: a piece refused now may have been taken by an earlier attempt, and another one complete the command.
+        for case .unknown in results { mayBeIn = true }
         for result in results { take(result) }
     }
 
@@ -50,7 +52,7 @@ package struct WriteAttempts {
         // An earlier piece may be in, which alone does nothing.
         case .lost: break
         case .notLeader(let node): leader = node
-        case .unknown: mayBeIn = true
+        case .unknown: break
         case .refused(let error):
             // A node that goes down or has no quorum may be followed by another leader.
             if !mayBeIn, error.code != .unavailable { fate = .refused(error) }

@@ -15,9 +15,9 @@ extension Router {
     ) async throws(GrapeError) -> CatalogOutcome {
         switch await commit([RoutedWrite(group: .catalog, entries: [command.encoded])], deadline: deadline)[0] {
         case .applied(.catalog(let outcome)): return outcome
-        case .applied(let outcome): preconditionFailure("the catalog's log answered with \(outcome)")
         case .refused(let error): throw error
-        case .unknown:
+        // Another outcome is none of the catalog's: whoever answered has it not, or is of another build.
+        case .applied, .unknown:
             throw GrapeError(
                 .outcomeUnknown, "no answer came in time: the catalog may have been changed, or may yet be")
         }
@@ -38,7 +38,7 @@ extension Router {
         let fates = await commit(writes.map(\.0), deadline: deadline)
         for (write, origin) in writes { origins.close(origin, write.group) }
         for fate in fates {
-            guard case .applied = fate else { throw unfinished(isDropping, fate) }
+            guard case .applied(.fenced) = fate else { throw unfinished(isDropping, fate) }
         }
         do {
             _ = try await commit(isDropping ? .dropped(change.id) : .created(change.id), deadline: deadline)
@@ -56,19 +56,30 @@ extension Router {
 
     /// Points of a collection in all shards: counted here where this node holds them, else by those that do.
     func pointCount(_ collection: CollectionID, deadline: ContinuousClock.Instant) async throws(GrapeError) -> Int {
-        guard let cover = SearchCover.find(cluster.holders(excluding: []), first: cluster.node) else {
-            throw GrapeError(.unavailable, "some shards have no replica that this node can reach", retryAfterSeconds: 1)
-        }
-        var count = 0
-        for (node, shards) in cover {
-            guard node != cluster.node else {
-                count += try engine.pointCount(collection, shards: shards)
-                continue
+        var excluded: Set<NodeNumber> = []
+        while let cover = SearchCover.find(cluster.holders(excluding: excluded), first: cluster.node) {
+            var count = 0
+            let before = excluded
+            for (node, shards) in cover {
+                if let points = await pointCount(collection, shards, node, deadline) {
+                    count += points
+                } else {
+                    excluded.insert(node)
+                }
             }
-            guard case .count(let points)? = try? await ask(.count(collection, shards), node, lane: .quick, deadline)
-            else { throw GrapeError(.unavailable, "node \(node) does not answer", retryAfterSeconds: 1) }
-            count += points
+            if excluded == before { return count }
         }
-        return count
+        throw GrapeError(.unavailable, "some shards have no replica that this node can reach", retryAfterSeconds: 1)
+    }
+
+    /// nil where the node does not answer for all of the shards.
+    private func pointCount(
+        _ collection: CollectionID, _ shards: ShardSet, _ node: NodeNumber, _ deadline: ContinuousClock.Instant
+    ) async -> Int? {
+        guard node != cluster.node else { return try? engine.pointCount(collection, shards: shards) }
+        guard case .count(let points)? = try? await ask(.count(collection, shards), node, lane: .quick, deadline) else {
+            return nil
+        }
+        return points
     }
 }

@@ -84,6 +84,7 @@ extension Router {
             let staleness = request.consistency == .strong ? 0 : consensus.stalenessMilliseconds
             return .success(ReadAnswer(value: found, stalenessMilliseconds: staleness))
         } catch {
+            // Its rows may have gone since the cover was made.
             return .failure(PartFailure(error: error, mayWorkElsewhere: error.code == .unavailable))
         }
     }
@@ -97,7 +98,9 @@ extension Router {
             case .found(let points, let staleness):
                 return .success(ReadAnswer(value: points, stalenessMilliseconds: staleness))
             case .failed(let error):
-                return .failure(PartFailure(error: error, mayWorkElsewhere: error.code == .unavailable))
+                // This node knows the collection: one that does not is behind with the catalog.
+                let isBehind = error.code == .unavailable || error.code == .collectionNotFound
+                return .failure(PartFailure(error: error, mayWorkElsewhere: isBehind))
             default: throw PeerFailure(mayHaveArrived: true, message: "node \(node) gave another answer than asked for")
             }
         } catch {
@@ -120,7 +123,8 @@ extension Router {
                 switch try? await ask(.point(collection, id, consistency), node, lane: .quick, deadline) {
                 case .point(let point, let staleness):
                     return ReadAnswer(value: point, stalenessMilliseconds: staleness)
-                case .failed(let error) where error.code != .unavailable: throw error
+                case .failed(let error) where error.code != .unavailable && error.code != .collectionNotFound:
+                    throw error
                 default: continue
                 }
             }

@@ -32,7 +32,8 @@ struct WriteTally {
         case .applied(.staleCatalog(let version)): fence = max(fence, version)
         // The shard was made anew by a recovery: the entry is made again under the new epoch.
         case .applied(.staleEpoch): break
-        case .applied(.forgotten), .applied(.pending), .applied(.nothing): parts[shard] = .unknown
+        case .applied(.forgotten), .applied(.pending), .applied(.nothing), .applied(.fenced), .applied(.catalog):
+            parts[shard] = .unknown
         case .applied(.keyReused):
             parts[shard] = .refused(
                 GrapeError(.conflict, "the Idempotency-Key was used before for another write"))

@@ -93,11 +93,12 @@ final class IncomingSnapshots: Sendable {
         if let answer = state.withLock({ $0.enter(group, new, generation, options) }) { return answer }
         do throws(ExportError) {
             let rows = try await SnapshotThreads.run { [engine, cluster] () throws(ExportError) in
-                let rows = try ShardImport(header, engine: engine)
-                guard rows.header.cluster == cluster, rows.header.group == group else {
+                // First: an import that begins deletes what an earlier one of its group has left.
+                let found = try ExportHeader(encoded: header)
+                guard found.cluster == cluster, found.group == group else {
                     throw .unwanted("the rows are of another cluster or group")
                 }
-                return rows
+                return try ShardImport(header, engine: engine)
             }
             return await leave(group, rows)
         } catch {

@@ -54,9 +54,10 @@ final class OutgoingSnapshot: Sendable {
                     try? await Task.sleep(for: options.pause)
                     continue
                 }
-                giveUpAt = .now + options.patience
                 switch answer {
-                case .held(let count): place = Int(count)
+                case .held(let count):
+                    place = Int(count)
+                    giveUpAt = .now + options.patience
                 case .unknown: place = nil
                 case .installed: return true
                 case .busy:
@@ -105,7 +106,7 @@ final class OutgoingSnapshot: Sendable {
             return .begin(group, from: raft.from, to: raft.to, term: raft.term, header: header)
         }
         let block = try await SnapshotThreads.run { () throws(ExportError) in
-            try export.rewind(to: place)
+            try export.seek(to: place)
             return try export.next()
         }
         // Behind the footer the receiver has nothing to ask for: it is to say again what it has come to.

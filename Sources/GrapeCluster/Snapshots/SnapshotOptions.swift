@@ -8,7 +8,8 @@ package struct SnapshotOptions: Sendable {
     package var requestTimeout = Duration.seconds(15)
     /// After a request without answer, and where the receiver says that it is busy.
     package var pause = Duration.milliseconds(250)
-    /// A transfer without any sign of life from the receiver is given up, and its snapshot of the database freed.
+    /// A transfer that does not come on for so long, whether the receiver says nothing or that it is busy, is given up and
+    /// makes room for others. Its snapshot of the database is freed.
     package var patience = Duration.seconds(60)
     /// A transfer that nobody goes on with makes room for others after so long.
     package var incomingIdle = Duration.seconds(20)

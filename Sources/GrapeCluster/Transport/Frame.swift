@@ -21,7 +21,10 @@ struct Frame: Sendable, Equatable {
         case answer = 9
         case ping = 10
         case pong = 11
-        case read = 12
+        /// The request of this number (64 bits) was not taken: too many are being answered.
+        case overloaded = 12
+        /// What reads ask and hear.
+        case read = 13
     }
 
     static let headerBytes = 10
@@ -64,6 +67,9 @@ struct FrameReader {
         case damagedBlock
     }
 
+    /// LZ4 can't shrink more than that: a block that claims to is none.
+    private static let ratioMax = 255
+
     private let bytesMax: Int
 
     init(bytesMax: Int) { self.bytesMax = bytesMax }
@@ -84,7 +90,9 @@ struct FrameReader {
         guard let kind = Frame.Kind(rawValue: kindByte) else { throw .unknownKind(kindByte) }
         guard flags & 1 == 1 else { return Frame(kind: kind, body: payload) }
         var reader = ByteReader(payload)
-        guard let count = reader.integer(UInt32.self), Int(count) <= bytesMax else { throw .damagedBlock }
+        guard let count = reader.integer(UInt32.self), Int(count) <= bytesMax,
+            Int(count) / Self.ratioMax <= payload.count
+        else { throw .damagedBlock }
         guard let body = LZ4Block.decompress(payload.span.extracting(4..<payload.count), count: Int(count)) else {
             throw .damagedBlock
         }

@@ -25,7 +25,11 @@ final class PeerChannelHandler: ChannelInboundHandler {
     private var reader: FrameReader
     private var received: ByteBuffer?
     private var lastArrival = NIODeadline.now()
+    /// Requests whose answers have not left yet.
     private var requestsOpen = 0
+
+    /// Of what lies in the buffer before the next frame.
+    private static let readBytesMax = 1 << 16
 
     init(transport: Transport, link: PeerLink?) {
         self.transport = transport
@@ -66,6 +70,8 @@ final class PeerChannelHandler: ChannelInboundHandler {
                 take(frame, context)
                 if case .closed = phase { return }
             }
+            // What was read goes, else the buffer of a busy connection grows for as long as it ends within a frame.
+            if let read = received?.readerIndex, read > Self.readBytesMax { received?.discardReadBytes() }
         } catch {
             refuse(Refusal("what arrived is no frame of the protocol between nodes (\(error))"), context)
         }
@@ -82,9 +88,15 @@ final class PeerChannelHandler: ChannelInboundHandler {
     }
 
     private func end() {
+        if case .closed = phase { return }
         let number: NodeNumber? = if case .open(let peer) = phase { peer.number } else { nil }
         phase = .closed
-        if let link { link.broke() } else if let number { transport.lost(number) }
+        if let link {
+            link.broke()
+        } else if let number {
+            transport.left(number)
+            transport.lost(number)
+        }
     }
 
     // MARK: Handshake
@@ -97,6 +109,7 @@ final class PeerChannelHandler: ChannelInboundHandler {
             guard PeerHandshake.isEqual(expected, frame.body) else {
                 return refuse(PeerHandshake.wrongToken, context)
             }
+            if let refusal = transport.entered(peer) { return refuse(refusal, context) }
             send(.welcome, [], context)
             open(peer, context)
         case (.awaitsWelcome(let peer), .welcome):
@@ -170,10 +183,12 @@ final class PeerChannelHandler: ChannelInboundHandler {
     // MARK: Frames
 
     private func take(_ frame: Frame, from peer: PeerIdentity, _ context: ChannelHandlerContext) {
+        // This node may have come to know its cluster after the handshake.
+        if let refusal = PeerHandshake.refusal(transport.identity, peer) { return refuse(refusal, context) }
         switch frame.kind {
         case .messages:
             guard let number = peer.number, let messages = [GroupMessage](encoded: frame.body) else {
-                return close(context)
+                return refuse(Refusal("messages came that this build can't read"), context)
             }
             transport.received(messages, from: number)
         case .report:
@@ -185,27 +200,30 @@ final class PeerChannelHandler: ChannelInboundHandler {
             transport.handler?.received(exchange, from: number)
         case .request: answer(request: frame.body, from: peer, context)
         case .answer: link?.answered(frame.body)
-        case .ping: send(.pong, [], context)
+        case .overloaded: link?.notTaken(frame.body)
+        // One who does not read gets no more of them.
+        case .ping: if context.channel.isWritable { send(.pong, [], context) }
         case .pong: break
         case .hello, .challenge, .proof, .welcome, .refused: close(context)
         }
     }
 
     private func answer(request: [UInt8], from peer: PeerIdentity, _ context: ChannelHandlerContext) {
-        guard request.count >= 8, requestsOpen < transport.options.requestsMax, let handler = transport.handler else {
-            return close(context)
+        guard request.count >= 8, let handler = transport.handler else { return close(context) }
+        let number = Array(request[..<8])
+        guard requestsOpen < transport.options.requestsMax else {
+            guard context.channel.isWritable else { return close(context) }
+            return send(.overloaded, number, context)
         }
         requestsOpen += 1
-        let number = Array(request[..<8])
         let body = Array(request[8...])
         let channel = context.channel
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         Task {
             let answer = await handler.answer(body, from: peer)
             let frame = Frame(kind: .answer, body: number + answer).encoded(compresses: true)
-            channel.eventLoop.execute {
+            channel.writeAndFlush(channel.allocator.buffer(bytes: frame)).whenComplete { _ in
                 bound.value.requestsOpen -= 1
-                channel.writeAndFlush(channel.allocator.buffer(bytes: frame), promise: nil)
             }
         }
     }

@@ -115,6 +115,11 @@ enum PeerHandshake {
                 "the nodes belong to different clusters: check initial_peers and seed_nodes, or empty the data_dir of the one that is to join"
             )
         }
+        if let number = own.number, number == other.number {
+            return Refusal(
+                "\(own.nodeID) and \(other.nodeID) are both node number \(number): one runs on a copy of the other's data_dir, empty it"
+            )
+        }
         return nil
     }
 
@@ -138,7 +143,9 @@ extension PeerIdentity {
 
     fileprivate init?(reader: inout ByteReader) {
         guard let nodeID = reader.text(), PeerAddress.isNodeID(nodeID), let number = reader.integer(UInt32.self),
-            let hasCluster = reader.integer(UInt8.self), let cluster = reader.bytes(16)
+            let hasCluster = reader.integer(UInt8.self), let cluster = reader.bytes(16),
+            // A number means nothing without the cluster that gave it.
+            number == 0 || hasCluster == 1
         else { return nil }
         self.init(
             nodeID: nodeID, number: number == 0 ? nil : NodeNumber(number),

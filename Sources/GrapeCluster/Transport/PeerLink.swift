@@ -54,53 +54,67 @@ final class PeerLink: Sendable {
         return true
     }
 
-    /// Waits for the answer, or for the connection's end, or the deadline.
+    /// Waits for the answer, or for the connection's end, the deadline, or the caller's cancellation.
     func request(
         _ body: [UInt8], deadline: ContinuousClock.Instant
     ) async -> Result<[UInt8], PeerFailure> {
         guard await waitUntilOpen(deadline) else {
             return .failure(PeerFailure(mayHaveArrived: false, message: "\(address) can't be reached"))
         }
-        let timeout = Mutex<Task<Void, Never>?>(nil)
-        let result: Result<[UInt8], PeerFailure> = await withCheckedContinuation { answer in
-            guard let channel = openChannel(body.count) else {
-                let failure = PeerFailure(
-                    mayHaveArrived: false, message: "the connection to \(address) is gone, or too much waits for it")
-                return answer.resume(returning: .failure(failure))
-            }
-            let number = state.withLock { state in
-                defer { state.nextRequest += 1 }
-                state.requests[state.nextRequest] = answer
-                return state.nextRequest
-            }
-            timeout.withLock {
-                $0 = Task { [weak self] in
-                    try? await Task.sleep(until: deadline, clock: .continuous)
-                    if !Task.isCancelled { self?.expire(number) }
-                }
-            }
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(body.count + 8)
-            bytes.appendLittleEndian(number)
-            bytes += body
-            write(Frame(kind: .request, body: bytes), to: channel)
+        let number = state.withLock { state in
+            defer { state.nextRequest += 1 }
+            return state.nextRequest
         }
-        timeout.withLock { $0 }?.cancel()
-        return result
+        let timeout = Task { [weak self] in
+            try? await Task.sleep(until: deadline, clock: .continuous)
+            if !Task.isCancelled { self?.end(number, "\(self?.address.description ?? "") did not answer in time") }
+        }
+        defer { timeout.cancel() }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { answer in
+                begin(number, body, answer)
+                // The deadline or the cancellation may have come before.
+                if Task.isCancelled || ContinuousClock.now >= deadline { end(number, "no time was left for an answer") }
+            }
+        } onCancel: {
+            end(number, "the request to \(address) was given up")
+        }
     }
 
-    private func expire(_ number: UInt64) {
+    private func begin(
+        _ number: UInt64, _ body: [UInt8], _ answer: CheckedContinuation<Result<[UInt8], PeerFailure>, Never>
+    ) {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(body.count + 8)
+        bytes.appendLittleEndian(number)
+        bytes += body
+        guard let channel = openChannel(bytes.count, request: number, answer) else {
+            let failure = PeerFailure(
+                mayHaveArrived: false, message: "the connection to \(address) is gone, or too much waits for it")
+            return answer.resume(returning: .failure(failure))
+        }
+        write(Frame(kind: .request, body: bytes), to: channel)
+    }
+
+    /// No answer will come, or nobody waits for it any more.
+    private func end(_ number: UInt64, _ reason: String, mayHaveArrived: Bool = true) {
         let answer = state.withLock { $0.requests.removeValue(forKey: number) }
-        answer?.resume(
-            returning: .failure(PeerFailure(mayHaveArrived: true, message: "\(address) did not answer in time")))
+        answer?.resume(returning: .failure(PeerFailure(mayHaveArrived: mayHaveArrived, message: reason)))
     }
 
-    /// The channel, with the bytes counted as waiting; nil where there is none or too much waits.
-    private func openChannel(_ bytes: Int) -> (any Channel)? {
+    /// The channel, with the bytes counted as waiting and the request's answer expected; nil where there is none or too
+    /// much waits.
+    private func openChannel(
+        _ bytes: Int, request: UInt64 = 0, _ answer: CheckedContinuation<Result<[UInt8], PeerFailure>, Never>? = nil
+    ) -> (any Channel)? {
         let (channel, dials): ((any Channel)?, Bool) = state.withLock { state in
             switch state.phase {
             case .open(let channel):
                 guard state.waitingBytes + bytes <= transport.options.waitingBytesMax else { return (nil, false) }
+                if let answer {
+                    guard state.requests.count < transport.options.requestsMax else { return (nil, false) }
+                    state.requests[request] = answer
+                }
                 state.waitingBytes += bytes
                 return (channel, false)
             case .idle where state.retryAt.map({ $0 <= .now }) ?? true:
@@ -128,7 +142,7 @@ final class PeerLink: Sendable {
             if isOpen { return true }
             dialIfIdle()
             let isOver = state.withLock { if case .closed = $0.phase { true } else { false } }
-            guard !isOver, ContinuousClock.now < deadline, !hasJustFailed else { return isOpen }
+            guard !isOver, ContinuousClock.now < deadline, !hasJustFailed, !Task.isCancelled else { return isOpen }
             try? await Task.sleep(for: .milliseconds(5))
         }
     }
@@ -167,6 +181,13 @@ final class PeerLink: Sendable {
         answer?.resume(returning: .success(Array(rest)))
     }
 
+    /// The other side has too many requests to answer.
+    func notTaken(_ body: [UInt8]) {
+        var reader = ByteReader(body)
+        guard let number = reader.integer(UInt64.self) else { return }
+        end(number, "\(address) has too many requests to answer", mayHaveArrived: false)
+    }
+
     /// The connection broke, or was not made. What waited for answers can't tell any more.
     func broke() {
         let (waiting, wasOpen) = state.withLock { state in
@@ -176,7 +197,6 @@ final class PeerLink: Sendable {
             let pause = min(
                 Self.pauseMilliseconds.lowerBound << min(state.failures, 6), Self.pauseMilliseconds.upperBound)
             state.retryAt = .now + .milliseconds(Int.random(in: (pause / 2)...pause))
-            state.waitingBytes = 0
             defer { state.requests = [:] }
             return (Array(state.requests.values), wasOpen)
         }

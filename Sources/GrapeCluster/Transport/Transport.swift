@@ -17,6 +17,8 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         var links: [NodeNumber: (quick: PeerLink, bulk: PeerLink)] = [:]
         /// Links of the bootstrap, by address.
         var strangers: [HostPort: PeerLink] = [:]
+        /// Connections from members that are open, and the one node id under which a number has them.
+        var entrances: [NodeNumber: (nodeID: String, connections: Int)] = [:]
         var listener: (any Channel)?
         weak var handler: (any TransportHandler)?
         var noted: [String: ContinuousClock.Instant] = [:]
@@ -36,9 +38,10 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
     package init(_ options: TransportOptions, logger: Logger) throws(GrapeError) {
         self.options = options
         self.logger = logger
+        // First what may throw: nobody would shut the threads down.
+        (serverTLS, clientTLS) = try PeerTLS.contexts(options.tls)
         group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         state = Mutex(State(identity: PeerIdentity(nodeID: options.nodeID, number: nil, cluster: nil)))
-        (serverTLS, clientTLS) = try PeerTLS.contexts(options.tls)
     }
 
     // MARK: Life
@@ -185,6 +188,29 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
                 }
             }
         bootstrap.connect(host: link.address.host, port: link.address.port).whenFailure { _ in link.broke() }
+    }
+
+    /// A node has proved the token. -> why it can't come in: the number is another node's that is here.
+    func entered(_ peer: PeerIdentity) -> Refusal? {
+        guard let number = peer.number else { return nil }
+        return state.withLock { state in
+            let known = state.entrances[number]
+            if let known, known.nodeID != peer.nodeID {
+                return Refusal(
+                    "\(peer.nodeID) says that it is node number \(number), which is \(known.nodeID): one runs on a copy of the other's data_dir, empty it"
+                )
+            }
+            state.entrances[number] = (peer.nodeID, (known?.connections ?? 0) + 1)
+            return nil
+        }
+    }
+
+    /// A connection that had entered is closed.
+    func left(_ number: NodeNumber) {
+        state.withLock { state in
+            guard let known = state.entrances[number] else { return }
+            state.entrances[number] = known.connections > 1 ? (known.nodeID, known.connections - 1) : nil
+        }
     }
 
     func received(_ messages: [GroupMessage], from node: NodeNumber) { handler?.received(messages, from: node) }

@@ -47,18 +47,10 @@ package final class ShardExport: Sendable {
         try state.withLock { (state) throws(ExportError) in try state.next(header) }
     }
 
-    /// Goes to a block: back to one that was written before, or on, over blocks that are only read. The receiver may
-    /// hold those from another export of the same moment, whose sender stopped or gave up.
-    package func rewind(to block: Int) throws(ExportError) {
-        try state.withLock { (state) throws(ExportError) in
-            guard block >= 0 else { throw .unwanted("there is no block \(block)") }
-            if block > state.written.count { return try state.skip(to: block, header) }
-            guard block != state.next else { return }
-            state.next = block
-            let begin = block < state.written.count ? state.written[block].begin : nil
-            guard let begin else { return }
-            try state.source?.seek(begin)
-        }
+    /// Goes to a block: back to one that was written before, or on to one that the receiver has from another export of the
+    /// same moment, as after a restart of the sender. What lies between is read and checked all the same.
+    package func seek(to block: Int) throws(ExportError) {
+        try state.withLock { (state) throws(ExportError) in try state.seek(to: block, header) }
     }
 
     /// Gives the snapshot free.
@@ -115,9 +107,16 @@ extension ShardExport.State {
         }
     }
 
-    fileprivate mutating func skip(to block: Int, _ header: ExportHeader) throws(ExportError) {
+    fileprivate mutating func seek(to block: Int, _ header: ExportHeader) throws(ExportError) {
+        guard source != nil else { throw .closed }
+        guard block != next else { return }
+        // The place behind the last block that was written is only known by reading that one again.
+        if block < written.count || next < written.count {
+            next = max(0, min(block, written.count - 1))
+            if next < written.count, let begin = written[next].begin { try source?.seek(begin) }
+        }
         while next < block {
-            guard try next(header) != nil else { throw .unwanted("the export ends before block \(block)") }
+            guard try self.next(header) != nil else { throw .unwanted("the export has \(next) blocks, not \(block)") }
         }
     }
 

@@ -7,10 +7,10 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// The server: a node, its REST port and its metrics port, from start to stop.
+/// The server: a node, its REST and gRPC ports and its metrics port, from start to stop.
 ///
-/// Services stop in the order opposite to the one they are listed in: first REST finishes its requests, the node closes
-/// last.
+/// Services stop in the order opposite to the one they are listed in: first gRPC and REST finish their requests, the node
+/// closes last.
 struct Server {
     let configuration: Configuration
 
@@ -22,15 +22,17 @@ struct Server {
         let serving = ServingState()
         let metrics = ServerMetrics(options)
         let rest = RESTServer(options: options, serving: serving, metrics: metrics, logger: logger)
-        let node = NodeService(configuration: configuration, serving: serving, rest: rest, logger: logger)
+        let grpc = GRPCServer(options: options, serving: serving, metrics: metrics, logger: logger)
+        let node = NodeService(
+            configuration: configuration, serving: serving, rest: rest, grpc: grpc, logger: logger)
         var services: [any Service] = [node]
         if configuration.monitoring.prometheusEnabled {
             services.append(
                 MetricsServer(
                     options: options, serving: serving, metrics: metrics, logger: logger,
-                    activeConnections: { rest.activeConnections }))
+                    activeConnections: { rest.activeConnections + grpc.activeConnections }))
         }
-        services.append(rest)
+        services += [rest, grpc]
         let group = ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "services") { _ in
@@ -53,19 +55,22 @@ struct Server {
     }
 }
 
-/// Opens the node once the REST port is ours, hands it over, and closes it when nobody asks any more.
+/// Opens the node once both ports are ours, hands it over, and closes it when nobody asks any more.
 private struct NodeService: Service {
     let configuration: Configuration
     let serving: ServingState
     let rest: RESTServer
+    let grpc: GRPCServer
     let logger: Logger
 
     func run() async throws {
         let port = try await rest.boundPort()
+        let grpcPort = try await grpc.boundPort()
         logger.info(
             "starting",
             metadata: [
                 "version": "\(GrapeVersion.current)", "rest": "http://\(configuration.bindAddress):\(port)",
+                "grpc": "\(configuration.bindAddress):\(grpcPort)",
                 "data_dir": "\(configuration.server.dataDirectory)",
             ])
         let options = NodeOptions(configuration, restPort: port)

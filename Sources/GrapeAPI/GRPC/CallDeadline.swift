@@ -29,7 +29,7 @@ enum CallDeadline {
         guard let text = metadata[stringValues: "grpc-timeout"].first(where: { _ in true }),
             let timeout = timeout(text)
         else { return try await call() }
-        let result = await withCheckedContinuation { continuation in
+        let result: Result<Found, GrapeError> = await withCheckedContinuation { continuation in
             let answer = FirstAnswer(continuation)
             let timer = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: timeout) {
                 answer.give(.failure(kind.error))

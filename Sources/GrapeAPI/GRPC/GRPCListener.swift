@@ -1,4 +1,4 @@
-import GRPCNIOTransportHTTP2
+import GRPCNIOTransportHTTP2Posix
 import NIOCore
 import NIOPosix
 import Synchronization

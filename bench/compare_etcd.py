@@ -200,7 +200,7 @@ class Grape(Members):
 
     def id_text(self, id):
         """The id as the message of the shipped proto file wants it."""
-        return f'id: "{id}"'
+        return f'id {{ text: "{id}" }}'
 
     def encode(self, call, text):
         """A request in text form as bytes, by the shipped proto file."""

@@ -73,7 +73,7 @@ private struct NodeService: Service {
                 "grpc": "\(configuration.bindAddress):\(grpcPort)",
                 "data_dir": "\(configuration.server.dataDirectory)",
             ])
-        let options = NodeOptions(configuration, restPort: port)
+        let options = NodeOptions(configuration, restPort: port, grpcPort: grpcPort)
         let node = try await cancelWhenGracefulShutdown { [logger] in
             try await Node.open(options, logger: logger) { error in
                 logger.critical("the node can't go on: \(error.message)")
@@ -88,8 +88,10 @@ private struct NodeService: Service {
 }
 
 extension NodeOptions {
-    /// - Parameter restPort: The one that REST listens on.
-    init(_ configuration: Configuration, restPort: Int) {
+    /// - Parameters:
+    ///   - restPort: The one that REST listens on.
+    ///   - grpcPort: The one that gRPC listens on.
+    init(_ configuration: Configuration, restPort: Int, grpcPort: Int) {
         self.init(dataDirectory: configuration.server.dataDirectory)
         nodeID = configuration.cluster.nodeID
         version = GrapeVersion.current
@@ -100,6 +102,7 @@ extension NodeOptions {
         raft.snapshotInterval = configuration.raft.snapshotInterval
         raft.maxAppendEntries = configuration.raft.maxAppendEntries
         addresses.grpc = configuration.nodeAddress
+        if addresses.grpc.port == 0 { addresses.grpc.port = grpcPort }
         addresses.rest = HostPort(host: configuration.nodeAddress.host, port: restPort)
         addresses.raft = configuration.raftAddress
         cluster = configuration.isClustered ? ClusterOptions(configuration) : nil

@@ -12,6 +12,7 @@ let package = Package(
     name: "grape",
     products: [
         .library(name: "Grape", targets: ["Grape"]),
+        .library(name: "GrapeClient", targets: ["GrapeClient"]),
         .executable(name: "grape-vector-db-server", targets: ["GrapeServer"]),
         .executable(name: "grape-bench", targets: ["GrapeBench"]),
         .executable(name: "grape-simulate", targets: ["GrapeSimulation"]),
@@ -81,6 +82,13 @@ let package = Package(
                 .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ], swiftSettings: base),
+        .target(
+            name: "GrapeClient",
+            dependencies: [
+                "GrapeModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: safe),
         .target(
             name: "GrapeAPI",
             dependencies: [
@@ -177,6 +185,13 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+        .testTarget(
+            name: "GrapeClientTests",
+            dependencies: [
+                "GrapeClient", "GrapeAPI", "GrapeCluster", "GrapeModel", "GrapeTestKit",
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: safe),
         .testTarget(
             name: "GrapeProcessTests",

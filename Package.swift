@@ -121,11 +121,14 @@ let package = Package(
         .executableTarget(
             name: "GrapeBench",
             dependencies: [
-                "GrapeIndex", "GrapeModel",
+                "GrapeIndex", "GrapeModel", "GrapeProto",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ], path: "bench/GrapeBench", swiftSettings: safe),
 
@@ -181,7 +184,10 @@ let package = Package(
         .testTarget(
             name: "GrapeAPITests",
             dependencies: [
-                "GrapeAPI", "GrapeCluster", "GrapeModel", "GrapeTestKit",
+                "GrapeAPI", "GrapeCluster", "GrapeModel", "GrapeProto", "GrapeTestKit",
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -1,10 +1,16 @@
 import GrapeModel
 
 /// A node's answer: JSON, whatever came with it.
-struct Answer: Sendable {
+package struct Answer: Sendable {
     let status: Int
     let retryAfterSeconds: Int?
     let body: [UInt8]
+
+    package init(status: Int, retryAfterSeconds: Int?, body: [UInt8]) {
+        self.status = status
+        self.retryAfterSeconds = retryAfterSeconds
+        self.body = body
+    }
 
     var isSuccess: Bool { (200...299).contains(status) }
 

@@ -1,7 +1,7 @@
 /// Which node gets the next call: of the healthy ones that which has the fewest under way, of equals each in its turn.
 ///
 /// A node is thought healthy until a call or its own answer tells otherwise; where none is healthy all are tried.
-struct EndpointTable {
+package struct EndpointTable {
     private struct State {
         var isHealthy = true
         var callsUnderWay = 0
@@ -10,17 +10,17 @@ struct EndpointTable {
     private var states: [State]
     private var turn = 0
 
-    init(count: Int) {
+    package init(count: Int) {
         precondition(count > 0, "a cluster has at least one endpoint")
         states = Array(repeating: State(), count: count)
     }
 
-    func isHealthy(_ index: Int) -> Bool { states[index].isHealthy }
+    package func isHealthy(_ index: Int) -> Bool { states[index].isHealthy }
 
     /// Chooses a node and counts the call. Every call is paired with `end`.
     ///
     /// - Parameter avoided: nodes that this call has tried; they get it again only where there is no other.
-    mutating func begin(avoiding avoided: Set<Int>) -> Int {
+    package mutating func begin(avoiding avoided: Set<Int>) -> Int {
         let places = states.indices.map { (turn + $0) % states.count }
         turn = (turn + 1) % states.count
         // 1. healthy and not tried, 2. not tried, 3. healthy, 4. any.
@@ -36,12 +36,12 @@ struct EndpointTable {
     }
 
     /// A node that could not be reached gets no calls until it has said that it is healthy.
-    mutating func end(_ index: Int, isReachable: Bool) {
+    package mutating func end(_ index: Int, isReachable: Bool) {
         precondition(states[index].callsUnderWay > 0, "a call ends once")
         states[index].callsUnderWay -= 1
         if !isReachable { states[index].isHealthy = false }
     }
 
     /// What a node said of itself.
-    mutating func tell(_ index: Int, isHealthy: Bool) { states[index].isHealthy = isHealthy }
+    package mutating func tell(_ index: Int, isHealthy: Bool) { states[index].isHealthy = isHealthy }
 }

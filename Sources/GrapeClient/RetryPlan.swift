@@ -1,7 +1,7 @@
 import GrapeModel
 
 /// How one attempt of a call ended.
-enum AttemptOutcome: Sendable {
+package enum AttemptOutcome: Sendable {
     case answered(Answer)
     /// The node got nothing of it.
     case notSent(String)
@@ -27,8 +27,8 @@ enum AttemptOutcome: Sendable {
 /// 4. A node that fails (500): reads ask each other node once.
 ///
 /// After a round of all nodes it waits: as long as the node says, else longer from round to round.
-struct RetryPlan {
-    enum Safety: Sendable {
+package struct RetryPlan {
+    package enum Safety: Sendable {
         case read
         /// A write under an idempotency key.
         case keyedWrite
@@ -36,7 +36,7 @@ struct RetryPlan {
         case write
     }
 
-    enum Decision: Sendable {
+    package enum Decision: Sendable {
         case answer(Answer)
         case fail(GrapeError)
         case again(after: Duration)
@@ -53,12 +53,12 @@ struct RetryPlan {
     private var isUnknown = false
     private var lastError = GrapeError(.unavailable, "no node has answered")
 
-    init(_ safety: Safety, endpoints: Int) {
+    package init(_ safety: Safety, endpoints: Int) {
         self.safety = safety
         self.endpoints = endpoints
     }
 
-    mutating func next(after outcome: AttemptOutcome) -> Decision {
+    package mutating func next(after outcome: AttemptOutcome) -> Decision {
         attempts += 1
         switch outcome {
         case .answered(let answer) where answer.isSuccess: return .answer(answer)
@@ -71,7 +71,7 @@ struct RetryPlan {
     }
 
     /// What the caller hears when its deadline is over.
-    var timedOut: GrapeError {
+    package var timedOut: GrapeError {
         guard isUnknown else { return lastError }
         return GrapeError(unknownCode, lastError.message, writeOutcome: lastError.writeOutcome)
     }

@@ -12,6 +12,7 @@ let package = Package(
     name: "grape",
     products: [
         .library(name: "Grape", targets: ["Grape"]),
+        .library(name: "GrapeClient", targets: ["GrapeClient"]),
         .executable(name: "grape-vector-db-server", targets: ["GrapeServer"]),
         .executable(name: "grape-bench", targets: ["GrapeBench"]),
         .executable(name: "grape-simulate", targets: ["GrapeSimulation"]),
@@ -20,8 +21,14 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
@@ -69,18 +76,38 @@ let package = Package(
             name: "GrapeConfiguration",
             dependencies: ["GrapeModel", .product(name: "TOMLKit", package: "TOMLKit")], swiftSettings: safe),
         .target(
+            name: "GrapeProto",
+            dependencies: [
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ], swiftSettings: base),
+        .target(
+            name: "GrapeClient",
+            dependencies: [
+                "GrapeModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: safe),
+        .target(
             name: "GrapeAPI",
             dependencies: [
-                "GrapeModel", "GrapeEngine", "GrapeCluster", "GrapeConfiguration",
+                "GrapeModel", "GrapeEngine", "GrapeCluster", "GrapeConfiguration", "GrapeProto",
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
-            ], exclude: ["GRPC"], swiftSettings: safe),
+            ], swiftSettings: safe),
 
         // Executables
         .executableTarget(
@@ -95,11 +122,14 @@ let package = Package(
         .executableTarget(
             name: "GrapeBench",
             dependencies: [
-                "GrapeIndex", "GrapeModel",
+                "GrapeIndex", "GrapeModel", "GrapeProto",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ], path: "bench/GrapeBench", swiftSettings: safe),
 
@@ -157,10 +187,20 @@ let package = Package(
         .testTarget(
             name: "GrapeAPITests",
             dependencies: [
-                "GrapeAPI", "GrapeCluster", "GrapeModel", "GrapeTestKit",
+                "GrapeAPI", "GrapeCluster", "GrapeModel", "GrapeProto", "GrapeTestKit",
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+        .testTarget(
+            name: "GrapeClientTests",
+            dependencies: [
+                "GrapeClient", "GrapeAPI", "GrapeCluster", "GrapeModel", "GrapeTestKit",
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: safe),
         .testTarget(
             name: "GrapeProcessTests",

@@ -46,7 +46,7 @@ def free_ports(count):
     return found
 
 
-def get(url, timeout=5):
+def get(url, timeout=60):
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:
             return answer.read().decode()
@@ -135,7 +135,7 @@ class Etcd(Members):
                 "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster,
                 "--initial-cluster-state", "new", "--quota-backend-bytes", str(8 << 30)])
         wait_until("etcd is healthy", lambda: all(
-            '"health":"true"' in get(f"http://127.0.0.1:{port}/health") for port in self.clients))
+            '"health":"true"' in get(f"http://127.0.0.1:{port}/health", 5) for port in self.clients))
 
     def bodies(self):
         """PutRequest{key = 1, value = 2}, one for each load process."""
@@ -171,7 +171,7 @@ class Grape(Members):
 
     @staticmethod
     def is_whole(port):
-        text = get(f"http://127.0.0.1:{port}/cluster/shards")
+        text = get(f"http://127.0.0.1:{port}/cluster/shards", 5)
         rows = json.loads(text)["shards"] if text else []
         return rows and all(row["health"] == "healthy" for row in rows)
 
@@ -200,7 +200,7 @@ class Grape(Members):
 
     def id_text(self, id):
         """The id as the message of the shipped proto file wants it."""
-        return f'id: "{id}"'
+        return f'id {{ text: "{id}" }}'
 
     def encode(self, call, text):
         """A request in text form as bytes, by the shipped proto file."""

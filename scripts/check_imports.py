@@ -13,8 +13,8 @@ import re
 import subprocess
 import sys
 
-TOOLCHAIN = {"Dispatch", "Foundation", "FoundationNetworking", "Glibc", "Musl", "Darwin", "Synchronization", "Swift",
-             "Testing", "_Concurrency"}
+TOOLCHAIN = {"Dispatch", "Foundation", "FoundationEssentials", "FoundationNetworking", "Glibc", "Musl", "Darwin",
+             "Synchronization", "Swift", "Testing", "_Concurrency"}
 WITHOUT_FOUNDATION = {"GrapeModel", "GrapeStorage", "GrapeIndex", "GrapeEngine", "GrapeRaft", "GrapeCluster"}
 ONLY_IMPORTER = {"CRocksDB": {"GrapeStorage"}, "CRocksDBExtras": {"GrapeStorage"}, "CVectorKernels": {"GrapeIndex"},
                  "CSimdJSON": {"GrapeModel"}}

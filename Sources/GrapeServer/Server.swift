@@ -7,10 +7,10 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// The server: a node, its REST port and its metrics port, from start to stop.
+/// The server: a node, its REST and gRPC ports and its metrics port, from start to stop.
 ///
-/// Services stop in the order opposite to the one they are listed in: first REST finishes its requests, the node closes
-/// last.
+/// Services stop in the order opposite to the one they are listed in: first gRPC and REST finish their requests, the node
+/// closes last.
 struct Server {
     let configuration: Configuration
 
@@ -24,15 +24,17 @@ struct Server {
         let rest = RESTServer(
             options: options, serving: serving, metrics: metrics, tls: try ServerTLS.context(configuration.tls),
             logger: logger)
-        let node = NodeService(configuration: configuration, serving: serving, rest: rest, logger: logger)
+        let grpc = GRPCServer(options: options, serving: serving, metrics: metrics, logger: logger)
+        let node = NodeService(
+            configuration: configuration, serving: serving, rest: rest, grpc: grpc, logger: logger)
         var services: [any Service] = [node]
         if configuration.monitoring.prometheusEnabled {
             services.append(
                 MetricsServer(
                     options: options, serving: serving, metrics: metrics, logger: logger,
-                    activeConnections: { rest.activeConnections }))
+                    activeConnections: { rest.activeConnections + grpc.activeConnections }))
         }
-        services.append(rest)
+        services += [rest, grpc]
         let group = ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "services") { _ in
@@ -55,22 +57,25 @@ struct Server {
     }
 }
 
-/// Opens the node once the REST port is ours, hands it over, and closes it when nobody asks any more.
+/// Opens the node once both ports are ours, hands it over, and closes it when nobody asks any more.
 private struct NodeService: Service {
     let configuration: Configuration
     let serving: ServingState
     let rest: RESTServer
+    let grpc: GRPCServer
     let logger: Logger
 
     func run() async throws {
         let port = try await rest.boundPort()
+        let grpcPort = try await grpc.boundPort()
         logger.info(
             "starting",
             metadata: [
                 "version": "\(GrapeVersion.current)", "rest": "http://\(configuration.bindAddress):\(port)",
+                "grpc": "\(configuration.bindAddress):\(grpcPort)",
                 "data_dir": "\(configuration.server.dataDirectory)",
             ])
-        let options = NodeOptions(configuration, restPort: port)
+        let options = NodeOptions(configuration, restPort: port, grpcPort: grpcPort)
         let node = try await cancelWhenGracefulShutdown { [logger] in
             try await Node.open(options, logger: logger) { error in
                 logger.critical("the node can't go on: \(error.message)")
@@ -85,8 +90,10 @@ private struct NodeService: Service {
 }
 
 extension NodeOptions {
-    /// - Parameter restPort: The one that REST listens on.
-    init(_ configuration: Configuration, restPort: Int) {
+    /// - Parameters:
+    ///   - restPort: The one that REST listens on.
+    ///   - grpcPort: The one that gRPC listens on.
+    init(_ configuration: Configuration, restPort: Int, grpcPort: Int) {
         self.init(dataDirectory: configuration.server.dataDirectory)
         nodeID = configuration.cluster.nodeID
         version = GrapeVersion.current
@@ -97,6 +104,7 @@ extension NodeOptions {
         raft.snapshotInterval = configuration.raft.snapshotInterval
         raft.maxAppendEntries = configuration.raft.maxAppendEntries
         addresses.grpc = configuration.nodeAddress
+        if addresses.grpc.port == 0 { addresses.grpc.port = grpcPort }
         addresses.rest = HostPort(host: configuration.nodeAddress.host, port: restPort)
         addresses.raft = configuration.raftAddress
         cluster = configuration.isClustered ? ClusterOptions(configuration) : nil

@@ -5,9 +5,10 @@ import GrapeTestKit
 import Logging
 import ServiceLifecycle
 
-/// A REST server with a metrics port, on ports of their own, over a node in a directory of its own.
+/// A REST and a gRPC server with a metrics port, on ports of their own, over a node in a directory of its own.
 final class TestServer: Sendable {
     let port: Int
+    let grpcPort: Int
     let metricsPort: Int
     let serving: ServingState
     private let directory: TemporaryDirectory
@@ -22,6 +23,7 @@ final class TestServer: Sendable {
     ) async throws -> TestServer {
         var options = APIOptions()
         options.restPort = 0
+        options.grpcPort = 0
         options.prometheusPort = 0
         options.stopSeconds = 2
         configure(&options)
@@ -56,10 +58,12 @@ final class TestServer: Sendable {
         let prometheus = MetricsServer(options: options, serving: serving, metrics: metrics, logger: logger) {
             rest.activeConnections
         }
-        let group = ServiceGroup(services: [rest, prometheus], logger: logger)
+        let grpc = GRPCServer(options: options, serving: serving, metrics: metrics, logger: logger)
+        let group = ServiceGroup(services: [rest, grpc, prometheus], logger: logger)
         self.group = group
         running = Task { try await group.run() }
         port = try await rest.boundPort()
+        grpcPort = try await grpc.boundPort()
         metricsPort = try await prometheus.boundPort()
         self.serving = serving
         var nodeOptions = NodeOptions(dataDirectory: directory.path + "/data")

@@ -32,13 +32,6 @@ struct EndpointList: ExpressibleByArgument {
 
 enum WireProtocol: String, ExpressibleByArgument, CaseIterable {
     case rest, grpc
-
-    /// Grape's servers speak REST only so far.
-    func requireSupport() throws {
-        guard self == .rest else {
-            throw ValidationError("--protocol grpc: this version of Grape has no gRPC service yet; use --protocol rest")
-        }
-    }
 }
 
 extension Consistency: ExpressibleByArgument {}

@@ -5,7 +5,7 @@ import NIOPosix
 import Synchronization
 
 /// The deadline that a client gave its call, in the metadata `grpc-timeout`. A call without one has that of the node.
-enum CallDeadline {
+package enum CallDeadline {
     /// What becomes of a call whose time is up: it goes on in the node, and what it finds is dropped.
     enum Kind: Sendable {
         case read
@@ -29,7 +29,7 @@ enum CallDeadline {
         guard let text = metadata[stringValues: "grpc-timeout"].first(where: { _ in true }),
             let timeout = timeout(text)
         else { return try await call() }
-        let result = await withCheckedContinuation { continuation in
+        let result: Result<Found, GrapeError> = await withCheckedContinuation { continuation in
             let answer = FirstAnswer(continuation)
             let timer = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: timeout) {
                 answer.give(.failure(kind.error))
@@ -47,7 +47,7 @@ enum CallDeadline {
     }
 
     /// At most eight digits and a unit. nil where it is none, or so long that it doesn't matter.
-    static func timeout(_ text: String) -> TimeAmount? {
+    package static func timeout(_ text: String) -> TimeAmount? {
         guard (2...9).contains(text.utf8.count), text.utf8.dropLast().allSatisfy({ (0x30...0x39).contains($0) }),
             let count = Int64(text.dropLast())
         else { return nil }

@@ -31,6 +31,7 @@ struct CallInterceptor: ServerInterceptor {
             record(call, status: 200, since: start)
             return response
         } catch {
+            let error = Self.worded(error, call)
             let status = Self.httpStatus(of: error)
             record(call, status: status, since: start)
             if status == 500 {
@@ -50,16 +51,20 @@ struct CallInterceptor: ServerInterceptor {
             nanoseconds: UInt64((NIODeadline.now() - start).nanoseconds))
     }
 
-    /// The status under which metrics count a failure, the same as REST's.
+    /// Bytes that are no message are refused like any other bad input.
+    private static func worded(_ error: any Error, _ call: CallKind) -> any Error {
+        guard let found = error as? RPCError, found.code == .invalidArgument, call.access != .open else { return error }
+        return GrapeError(.invalidRequest, "the request can't be read as the message that this call takes")
+    }
+
+    /// The status under which metrics count a failure, the same as REST's. What is no `GrapeError` is the client's
+    /// doing: a call that doesn't exist, or a stream that ended early or holds something else than messages.
     private static func httpStatus(of error: any Error) -> Int {
         if let error = error as? GrapeError { return error.code.httpStatus }
-        switch (error as? RPCError)?.code {
-        // Bytes that are no message, a stream without one, or one too large.
-        case .invalidArgument, .unimplemented: return 400
-        case .resourceExhausted: return 413
-        // The client went away.
-        case .cancelled, .unavailable, .unknown: return 408
-        default: return 500
+        return switch (error as? RPCError)?.code {
+        case nil, .cancelled, .unavailable, .unknown: 408
+        case .notFound: 404
+        default: 400
         }
     }
 }

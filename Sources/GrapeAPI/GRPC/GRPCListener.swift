@@ -1,4 +1,4 @@
-import GRPCNIOTransportHTTP2
+import GRPCNIOTransportHTTP2Posix
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -72,12 +72,15 @@ final class GRPCListener: HTTP2ServerTransport.ListenerFactory {
         }
     }
 
-    /// Counts the connection; one too many ends at once.
+    /// Counts the connection; one too many ends at once. Nobody else closes a connection whose initializer fails.
     private func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             let room = load.connect(limits)
             channel.closeFuture.whenComplete { [load] _ in load.disconnect() }
-            guard room == .any else { throw ChannelError.operationUnsupported }
+            guard room == .any else {
+                channel.close(promise: nil)
+                throw ChannelError.ioOnClosedChannel
+            }
             try channel.pipeline.syncOperations.addHandler(SocketObserver(traffic: metrics.traffic) { _ in })
         }
     }

@@ -1,5 +1,5 @@
 import GRPCCore
-import GRPCNIOTransportHTTP2
+import GRPCNIOTransportHTTP2Posix
 import Logging
 import ServiceLifecycle
 
@@ -18,7 +18,7 @@ package final class GRPCServer: Service, Sendable {
             host: options.host, port: options.grpcPort, limits: options.connections, metrics: metrics)
         server = GRPCCore.GRPCServer(
             transport: HTTP2ServerTransport.Custom(
-                listenerFactory: listener, config: Self.transport(options.connections)),
+                listenerFactory: listener, config: Self.transport(options.connections, listener.load)),
             services: [
                 GrapeService(options: options, serving: serving, metrics: metrics),
                 HealthService(serving: serving),
@@ -69,7 +69,7 @@ package final class GRPCServer: Service, Sendable {
     }
 
     private static func transport(
-        _ limits: ConnectionLimits
+        _ limits: ConnectionLimits, _ load: ServerLoad
     ) -> HTTP2ServerTransport.Custom<GRPCListener>.Config {
         var config = HTTP2ServerTransport.Custom<GRPCListener>.Config.defaults
         config.rpc.maxRequestPayloadSize = limits.bodyBytesMax
@@ -79,7 +79,12 @@ package final class GRPCServer: Service, Sendable {
         config.connection.keepalive.time = .seconds(60)
         config.connection.keepalive.clientBehavior.allowWithoutCalls = true
         config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(5)
-        config.channelDebuggingCallbacks.onAcceptHTTP2Stream = nil
+        config.channelDebuggingCallbacks.onAcceptHTTP2Stream = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(
+                    GRPCStreamGuard(load: load, limits: limits), position: .first)
+            }
+        }
         return config
     }
 }

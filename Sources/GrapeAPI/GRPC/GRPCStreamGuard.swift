@@ -3,15 +3,19 @@ import NIOCore
 import NIOHPACK
 import NIOHTTP2
 
-/// Stands before gRPC in the pipeline of every call: bounds what all requests together hold of memory, and the time in
-/// which a request has to arrive.
+/// Stands before gRPC in the pipeline of every call: bounds the size of a request, what all requests together hold of
+/// memory, and the time in which a request has to arrive. Where gRPC itself would drop the stream it says why.
 final class GRPCStreamGuard: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
 
+    private static let prefixCount = 5
+
     private let load: ServerLoad
     private let limits: ConnectionLimits
     private var heldCount = 0
+    /// What is there of the first message's prefix: whether it is compressed, and its length in four bytes.
+    private var prefix: [UInt8] = []
     private var timer: Scheduled<Void>?
     private var hasArrived = false
     private var isRefused = false
@@ -31,6 +35,10 @@ final class GRPCStreamGuard: ChannelInboundHandler {
             hasArrived = head.endStream
         case .data(let part):
             let count = part.data.readableBytes
+            guard isAllowed(part.data) else {
+                let error = "the message is larger than \(limits.bodyBytesMax) bytes, the most that is allowed"
+                return refuse(GrapeError(.tooLarge, error), context)
+            }
             guard load.holdBody(count, limits) else {
                 let error = "the requests under way hold as much memory as this node gives them"
                 return refuse(GrapeError(.overloaded, error), context)
@@ -41,6 +49,14 @@ final class GRPCStreamGuard: ChannelInboundHandler {
         }
         if hasArrived || isConversation { stopTimer() }
         context.fireChannelRead(data)
+    }
+
+    /// Whether the length that the message announces is within the limit.
+    private func isAllowed(_ data: IOData) -> Bool {
+        guard prefix.count < Self.prefixCount, case .byteBuffer(let bytes) = data else { return true }
+        prefix += bytes.readableBytesView.prefix(Self.prefixCount - prefix.count)
+        guard prefix.count == Self.prefixCount else { return true }
+        return prefix.dropFirst().reduce(0) { $0 << 8 | Int($1) } <= limits.bodyBytesMax
     }
 
     /// A request that came whole needs no timer, and most do.
@@ -72,7 +88,14 @@ final class GRPCStreamGuard: ChannelInboundHandler {
             ("grape-error-code", error.code.rawValue),
         ])
         context.writeAndFlush(wrapOutboundOut(.headers(.init(headers: headers, endStream: true))), promise: nil)
-        context.close(promise: nil)
+        closeLater(context)
+    }
+
+    /// Closing at once would reset the stream, and clients take the reset for the answer. Those that have read the
+    /// answer end the stream themselves; what the others still send is dropped.
+    private func closeLater(_ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(in: limits.lingerTimeout) { bound.value.close(promise: nil) }
     }
 
     private func release() {

@@ -22,12 +22,12 @@ extension GrapeError.Code {
 }
 
 extension GrapeError: RPCErrorConvertible {
-    package var rpcErrorCode: RPCError.Code { code.rpcCode }
+    public var rpcErrorCode: RPCError.Code { code.rpcCode }
 
-    package var rpcErrorMessage: String { message }
+    public var rpcErrorMessage: String { message }
 
     /// What the status can't say: the word that programs compare, when to come again, the fate of a batch.
-    package var rpcErrorMetadata: Metadata {
+    public var rpcErrorMetadata: Metadata {
         var metadata: Metadata = ["grape-error-code": .string(code.rawValue)]
         if let seconds = retryAfterSeconds ?? code.usualRetryAfterSeconds {
             metadata.addString(String(seconds), forKey: "retry-after")

@@ -6,8 +6,9 @@ import NIOPosix
 struct PersistentClient {
     private let endpoints: [Endpoint]
     private let loop: any EventLoop
+    private let wire: WireProtocol
     private var current: Int
-    private var connection: HTTPConnection?
+    private var connection: WireConnection?
     /// Requests sent again, because of a 429, a 503 or a broken connection.
     private(set) var retries = 0
 
@@ -15,9 +16,10 @@ struct PersistentClient {
     static let attemptsMax = 10
 
     /// - Parameter number: the client's among its peers, which spreads them over the endpoints.
-    init(endpoints: [Endpoint], number: Int, loop: any EventLoop) {
+    init(endpoints: [Endpoint], number: Int, loop: any EventLoop, wire: WireProtocol = .rest) {
         self.endpoints = endpoints
         self.loop = loop
+        self.wire = wire
         current = number % endpoints.count
     }
 
@@ -65,9 +67,9 @@ struct PersistentClient {
         connection = nil
     }
 
-    private nonisolated(nonsending) mutating func opened() async throws -> HTTPConnection {
+    private nonisolated(nonsending) mutating func opened() async throws -> WireConnection {
         if let connection, connection.isOpen { return connection }
-        let opened = try await HTTPConnection.open(endpoints[current], on: loop)
+        let opened = try await WireConnection.open(endpoints[current], over: wire, on: loop)
         connection = opened
         return opened
     }

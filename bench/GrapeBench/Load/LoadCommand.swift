@@ -29,23 +29,26 @@ struct LoadCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        try wireProtocol.requireSupport()
         try (1...10_000).require(batch, for: "--batch")
         try (1...1_000).require(clients, for: "--clients")
     }
 
     func run() async throws {
-        let source = try BatchSource(base: base, payload: payload, batchSize: batch, metric: metric)
+        let source = try BatchSource(
+            base: base, payload: payload, batchSize: batch, metric: metric, wire: wireProtocol,
+            collection: collection)
         let header = await source.header
-        let first = try await PersistentClient.reachable(
+        _ = try await PersistentClient.reachable(
             of: endpoint.endpoints, on: MultiThreadedEventLoopGroup.singleton.next())
+        let rest = try await RESTEndpoints.of(endpoint.endpoints, wireProtocol)
         if let collection {
             let name = try CollectionPath.escaped(collection)
-            try await CollectionSetup(name: name, dimension: header.columns, metric: metric).run(at: first)
+            try await CollectionSetup(name: name, dimension: header.columns, metric: metric).run(at: rest[0])
         }
         let load = LoadRun(
             source: source, points: header.rows, endpoints: endpoint.endpoints,
-            path: try CollectionPath.vectors(collection) + "/batch", clients: clients)
+            path: wireProtocol == .grpc ? GRPCPath.upsertBatch : try CollectionPath.vectors(collection) + "/batch",
+            clients: clients, wire: wireProtocol)
         let (figures, firstError) = try await load.run()
         var report = Report()
         report.setting = [
@@ -53,7 +56,7 @@ struct LoadCommand: AsyncParsableCommand {
             ("clients", .number(clients)), ("protocol", .text(wireProtocol.rawValue)),
         ]
         report.load = figures
-        report.memoryBytes = await ServerMemory.bytes(of: endpoint.endpoints)
+        report.memoryBytes = await ServerMemory.bytes(of: rest)
         print(json ? report.json : report.table)
         if let firstError {
             FileHandle.standardError.write(

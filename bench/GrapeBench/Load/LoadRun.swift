@@ -8,6 +8,7 @@ actor LoadRun {
     private let endpoints: [Endpoint]
     private let path: String
     private let clients: Int
+    private let wire: WireProtocol
     private var progress: Progress
 
     private var written = 0
@@ -16,11 +17,12 @@ actor LoadRun {
     private var firstError: String?
     private var latencies = LatencyHistogram()
 
-    init(source: BatchSource, points: Int, endpoints: [Endpoint], path: String, clients: Int) {
+    init(source: BatchSource, points: Int, endpoints: [Endpoint], path: String, clients: Int, wire: WireProtocol) {
         self.source = source
         self.endpoints = endpoints
         self.path = path
         self.clients = clients
+        self.wire = wire
         progress = Progress(total: points)
     }
 
@@ -45,7 +47,7 @@ actor LoadRun {
 
     private func client(_ number: Int) async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        var client = PersistentClient(endpoints: endpoints, number: number, loop: loop)
+        var client = PersistentClient(endpoints: endpoints, number: number, loop: loop, wire: wire)
         while let batch = try await source.next() {
             let started = ContinuousClock.now
             do {

@@ -44,7 +44,6 @@ struct SearchCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        try wireProtocol.requireSupport()
         try (Truth.depth...10_000).require(limit, for: "--limit")
         try (1...10_000).require(clients, for: "--clients")
         try (1...86_400).require(duration, for: "--duration")
@@ -68,7 +67,7 @@ struct SearchCommand: AsyncParsableCommand {
             report.points.append(try figures(outcome, ef: ef, truth: truth))
             firstError = firstError ?? outcome.firstError
         }
-        report.memoryBytes = await ServerMemory.bytes(of: endpoint.endpoints)
+        report.memoryBytes = await ServerMemory.bytes(of: try RESTEndpoints.of(endpoint.endpoints, wireProtocol))
         print(json ? report.json : report.table)
         if let firstError {
             FileHandle.standardError.write(Data("Error: searches failed, the first with: \(firstError)\n".utf8))
@@ -79,10 +78,11 @@ struct SearchCommand: AsyncParsableCommand {
     private func measure(ef: Int?, vectors: VectorBlock) async throws -> SearchRun.Outcome {
         let requests = SearchRequestBodies(
             limit: limit, ef: ef, consistency: consistency, withPayload: withPayload,
-            filter: filter.map { Array($0.utf8) })
+            filter: filter.map { Array($0.utf8) }, wire: wireProtocol, collection: collection)
         let run = SearchRun(
-            endpoints: endpoint.endpoints, path: try CollectionPath.vectors(collection) + "/search",
-            bodies: requests.bodies(for: vectors))
+            endpoints: endpoint.endpoints,
+            path: wireProtocol == .grpc ? GRPCPath.search : try CollectionPath.vectors(collection) + "/search",
+            bodies: try requests.bodies(for: vectors), wire: wireProtocol)
         let warmUp = Duration.milliseconds(min(duration * 100, 1_000))
         return try await run.run(clients: clients, warmUp: warmUp, duration: .seconds(duration))
     }

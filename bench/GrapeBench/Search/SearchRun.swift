@@ -1,4 +1,5 @@
 import GrapeModel
+import GrapeProto
 import NIOCore
 import NIOPosix
 
@@ -13,6 +14,7 @@ actor SearchRun {
     private let endpoints: [Endpoint]
     private let path: String
     private let bodies: [ByteBuffer]
+    private let wire: WireProtocol
 
     private var nextQuery = 0
     private var latencies = LatencyHistogram()
@@ -24,12 +26,13 @@ actor SearchRun {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
-    init(endpoints: [Endpoint], path: String, bodies: [ByteBuffer]) {
+    init(endpoints: [Endpoint], path: String, bodies: [ByteBuffer], wire: WireProtocol) {
         loop = MultiThreadedEventLoopGroup.singleton.next()
         executor = loop.executor
         self.endpoints = endpoints
         self.path = path
         self.bodies = bodies
+        self.wire = wire
         answers = Array(repeating: nil, count: bodies.count)
     }
 
@@ -73,7 +76,7 @@ actor SearchRun {
     }
 
     private func client(_ number: Int, until deadline: ContinuousClock.Instant) async throws {
-        var client = PersistentClient(endpoints: endpoints, number: number, loop: loop)
+        var client = PersistentClient(endpoints: endpoints, number: number, loop: loop, wire: wire)
         while ContinuousClock.now < deadline {
             let query = nextQuery % bodies.count
             nextQuery += 1
@@ -103,13 +106,21 @@ actor SearchRun {
         var found: [Int: [Int]] = [:]
         for (query, body) in answers.enumerated() {
             guard let body else { continue }
-            let document = try JSONDocument(parsing: Array(body.readableBytesView))
-            guard let results = document.root.field("results") else {
-                throw BenchFailure("an answer without results: \(String(buffer: body).prefix(200))")
-            }
-            found[query] = results.elements.map { $0.field("id").flatMap(Self.row) ?? -1 }
+            found[query] = try wire == .rest ? Self.rows(ofJSON: body) : Self.rows(ofMessage: body)
         }
         return found
+    }
+
+    private static func rows(ofMessage body: ByteBuffer) throws -> [Int] {
+        try Grape_V1_SearchResponse(serializedBytes: Array(body.readableBytesView)).results.map { $0.id.row ?? -1 }
+    }
+
+    private static func rows(ofJSON body: ByteBuffer) throws -> [Int] {
+        let document = try JSONDocument(parsing: Array(body.readableBytesView))
+        guard let results = document.root.field("results") else {
+            throw BenchFailure("an answer without results: \(String(buffer: body).prefix(200))")
+        }
+        return results.elements.map { $0.field("id").flatMap(row) ?? -1 }
     }
 
     /// Ids come back in the form in which they were written, here or by another loader: 7 or "7".

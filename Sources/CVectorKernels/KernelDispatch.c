@@ -47,13 +47,39 @@ void grape_lock_contended(uint8_t *lock) {
     }
 }
 
+/// Sixteen neighbouring values; four registers of the narrowest set that there is.
+typedef float grape_float16 __attribute__((vector_size(64)));
+
+/// The transform of each run of sixteen: butterflies within a register.
+static void hadamard16(float *values, size_t count) {
+    for (size_t start = 0; start < count; start += 16) {
+        grape_float16 v, sign;
+        __builtin_memcpy(&v, values + start, sizeof v);
+#define BUTTERFLY(HALF, S0, S1, S2, S3, S4, S5, S6, S7, S8, S9, SA, SB, SC, SD, SE, SF)                                \
+    for (int i = 0; i < 16; i += 1) sign[i] = (i & HALF) ? -1 : 1;                                                     \
+    v = v * sign + __builtin_shufflevector(v, v, S0, S1, S2, S3, S4, S5, S6, S7, S8, S9, SA, SB, SC, SD, SE, SF)
+        BUTTERFLY(1, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+        BUTTERFLY(2, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+        BUTTERFLY(4, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+        BUTTERFLY(8, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+#undef BUTTERFLY
+        __builtin_memcpy(values + start, &v, sizeof v);
+    }
+}
+
 void grape_hadamard(float *values, size_t count) {
-    for (size_t half = 1; half < count; half *= 2) {
+    size_t half = 1;
+    if (count >= 16) {
+        hadamard16(values, count);
+        half = 16;
+    }
+    for (; half < count; half *= 2) {
         for (size_t start = 0; start < count; start += 2 * half) {
-            for (size_t i = start; i < start + half; i += 1) {
-                float sum = values[i] + values[i + half];
-                values[i + half] = values[i] - values[i + half];
-                values[i] = sum;
+            float *restrict low = values + start, *restrict high = low + half;
+            for (size_t i = 0; i < half; i += 1) {
+                float sum = low[i] + high[i];
+                high[i] = low[i] - high[i];
+                low[i] = sum;
             }
         }
     }

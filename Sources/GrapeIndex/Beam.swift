@@ -42,8 +42,10 @@ package struct Beam {
         if capacity < width + 1 { grow(to: width + 1) }
     }
 
+    /// True if the candidate is now the next to be expanded.
     @inline(__always)
-    package mutating func insert(distance: Float, ordinal: UInt32, isHidden: Bool) {
+    @discardableResult
+    package mutating func insert(distance: Float, ordinal: UInt32, isHidden: Bool) -> Bool {
         let entry = UInt64(Self.orderedBits(distance)) << 32 | UInt64(ordinal) << 2 | (isHidden ? Self.hiddenFlag : 0)
         var position = 0
         var length = count
@@ -57,10 +59,12 @@ package struct Beam {
         (entries + position + 1).update(from: entries + position, count: count - position)
         entries[position] = entry
         count += 1
-        if position < cursor { cursor = position }
-        guard !isHidden else { return }
+        let isNext = position <= cursor
+        if isNext { cursor = position }
+        guard !isHidden else { return isNext }
         answers += 1
         if answers >= width { trim() }
+        return isNext
     }
 
     /// The nearest candidate not yet expanded; marks it so.

@@ -30,6 +30,13 @@ package struct CandidateHeap {
         }
     }
 
+    /// What is at this distance or farther is not taken.
+    @inline(__always)
+    package var bound: Float {
+        // Entries of one distance order by ordinal: the next float is the first that is surely refused.
+        entries.count < capacity ? .infinity : Beam.distance(entries[0]).nextUp
+    }
+
     /// Best first.
     package consuming func sorted() -> [UInt64] { entries.sorted() }
 

@@ -6,7 +6,7 @@ import CVectorKernels
 ///     each point, in order of ordinals:
 ///         slot in the chunk u16, level u8, shard u16, version u64, key length u16, key
 ///         for each level from 0 up: number of links u16, links u32 each
-///         the code with its trailer, if the index keeps codes
+///         the code with its trailer, if walks compare codes
 ///
 /// The row around it carries a checksum; reading still believes nothing that it can check.
 enum CheckpointFormat {
@@ -26,8 +26,9 @@ enum CheckpointFormat {
         var code: [UInt8]
     }
 
-    static func codeBytes(_ layout: PointLayout) -> Int {
-        layout.codeWords == 0 ? 0 : layout.codeWords * 8 + MemoryLayout<grape_code_trailer>.size
+    /// Codes that no walk compares are not written: loading has the vectors at hand and makes them anew.
+    static func codeBytes(_ parameters: IndexParameters, _ layout: PointLayout) -> Int {
+        !parameters.walksCodes ? 0 : layout.codeWords * 8 + MemoryLayout<grape_code_trailer>.size
     }
 
     static func writeHeader(chunk: UInt32, fingerprint: UInt64, to writer: inout ByteWriter) {
@@ -86,7 +87,7 @@ enum CheckpointFormat {
             }
             point.links.append(links)
         }
-        guard let code = reader.readBytes(codeBytes(layout)) else { return nil }
+        guard let code = reader.readBytes(codeBytes(parameters, layout)) else { return nil }
         point.code = Array(code)
         return point
     }

@@ -95,7 +95,7 @@ extension CollectionIndex {
             writer.write(UInt16(links.count))
             for link in links { writer.write(link) }
         }
-        let codeBytes = CheckpointFormat.codeBytes(arena.layout)
+        let codeBytes = CheckpointFormat.codeBytes(parameters, arena.layout)
         if codeBytes > 0 { writer.write(UnsafeRawBufferPointer(start: points.code(ordinal), count: codeBytes)) }
     }
 }

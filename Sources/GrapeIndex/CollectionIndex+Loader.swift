@@ -104,6 +104,7 @@ extension CollectionIndex {
                 view.record(ordinal).pointee.version == version, view.record(ordinal).pointee.shard == shard
             {
                 index.graph.space.store(vector, to: view.vector(ordinal))
+                if !index.parameters.walksCodes { index.makeCode(ordinal) }
                 view.setLocation(ordinal, .graph)
                 return
             }

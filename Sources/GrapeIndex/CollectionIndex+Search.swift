@@ -12,7 +12,8 @@ extension CollectionIndex {
     ) -> [Hit] {
         guard limit > 0 else { return [] }
         return SearchScratch.with { scratch in
-            let search = PreparedSearch(index: self, query: query, scratch: scratch, pin: pin)
+            let search = PreparedSearch(
+                index: self, query: query, scratch: scratch, pin: pin, scans: !exact && isTailLong)
             let width = min(max(ef, limit), IndexLimits.efMax)
             if exact { return search.scanAll(limit: limit) }
             let walked = search.candidates(width: search.walkWidth(width))
@@ -22,6 +23,9 @@ extension CollectionIndex {
             return hits.count < min(limit, live) ? search.scanAll(limit: limit) : hits
         }
     }
+
+    /// Whether codes pay for scanning the tail.
+    var isTailLong: Bool { tail.count > IndexLimits.scanBatch }
 
     /// Scores known candidates exactly, best first; those that the pin does not see are left out.
     package func rank(_ query: Span<Float>, among ordinals: Span<Ordinal>, limit: Int, pin: VisibilityPin) -> [Hit] {

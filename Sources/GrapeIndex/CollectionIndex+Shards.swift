@@ -10,7 +10,8 @@ extension CollectionIndex {
     ) -> [Hit] {
         guard limit > 0, !shards.isEmpty else { return [] }
         return SearchScratch.with { scratch in
-            let search = PreparedSearch(index: self, query: query, scratch: scratch, pin: pin)
+            let search = PreparedSearch(
+                index: self, query: query, scratch: scratch, pin: pin, scans: !exact && isTailLong)
             let width = min(max(ef, limit), IndexLimits.efMax)
             if exact { return search.scanAll(limit: limit, shards: shards) }
             let walked = search.candidates(width: search.walkWidth(width), shards: shards)
@@ -72,31 +73,15 @@ extension PreparedSearch {
         guard width < max(live / 32, 16) || width <= 128 else { return nil }
         let segments = index.tail.snapshot()
         guard index.graph.entry != nil else {
-            return CollectionIndex.mergeDistinct([], tailCandidates(segments, width: width, scorer: full, shards))
+            return CollectionIndex.mergeDistinct(
+                [], tailCandidates(segments, width: width, scorer: full) { keep(shards, of: $0) })
         }
         // The tail is read before the graph: what leaves it meanwhile is found in the graph.
-        let waiting = tailCandidates(segments, width: width, scorer: coarse, shards)
+        let waiting = tailCandidates(segments, width: width) { keep(shards, of: $0) }
         let isComplete = index.graph.search(
             scorer: coarse, scratch: scratch, width: width, admission: admission(shards),
             expansionsMax: max(8 * width, live / 8))
         return isComplete ? merge(waiting) : nil
-    }
-
-    private func tailCandidates(
-        _ segments: [TailSegment], width: Int, scorer: Scorer, _ shards: ShardSet
-    ) -> [UInt64] {
-        var heap = CandidateHeap(capacity: width)
-        for segment in segments {
-            var next = 0
-            var slots = 1
-            while slots > 0 {
-                let copied = segment.copy(from: next, to: scratch.batch, max: IndexLimits.scanBatch)
-                slots = copied.slots
-                next += slots
-                scoreVisible(keep(shards, of: copied.points), into: &heap, scorer: scorer)
-            }
-        }
-        return heap.sorted()
     }
 
     fileprivate func scanAll(limit: Int, shards: ShardSet) -> [Hit] {

@@ -28,6 +28,8 @@ package final class CollectionIndex: @unchecked Sendable {
     let dropped = Mutex<[UInt32]>([])
     let sweeping = Mutex(SweepProgress())
     let checkpointing = Mutex(CheckpointProgress())
+    /// Points whose numbers in columns were set.
+    let journal = OrdinalJournal()
     let deadCount = Atomic<Int>(0)
     let liveCount = Atomic<Int>(0)
     private let unsweptCount = Atomic<Int>(0)
@@ -70,11 +72,12 @@ extension CollectionIndex {
         points.record(ordinal).pointee.version = version
         points.record(ordinal).pointee.shard = shard
         graph.space.store(vector, to: points.vector(ordinal))
-        encode(ordinal)
+        makeCode(ordinal)
         return Ordinal(rawValue: ordinal)
     }
 
-    private func encode(_ ordinal: UInt32) {
+    /// Makes the code of a point whose vector is in place, where codes are kept.
+    func makeCode(_ ordinal: UInt32) {
         guard let quantizer = graph.quantizer else { return }
         let points = arena.view
         SearchScratch.with { scratch in

@@ -178,7 +178,7 @@ struct QueryOfPoint {
         let vector = points.vector(ordinal)
         graph.space.describe(vector, against: points, in: scratch.full)
         exact = graph.space.fullScorer(scratch.full)
-        if let quantizer = graph.quantizer {
+        if graph.parameters.walksCodes, let quantizer = graph.quantizer {
             scratch.reserve(floats: graph.arena.layout.paddedDimension)
             quantizer.prepare(vector, against: points, scratch: scratch)
             scorer = graph.space.codeScorer(scratch.coded)

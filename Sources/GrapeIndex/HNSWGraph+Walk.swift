@@ -111,8 +111,13 @@ extension HNSWGraph {
             scorer(batch, count, into: distances)
             for index in 0..<count where distances[index] < beam.bound {
                 let candidate = batch[index]
-                beam.insert(
+                let isNext = beam.insert(
                     distance: distances[index], ordinal: candidate, isHidden: !admission.admits(candidate))
+                if isNext {
+                    let links = lists(candidate)
+                    grape_prefetch(links)
+                    grape_prefetch(links + 16)
+                }
             }
         }
         scratch.beam = beam

@@ -12,6 +12,9 @@ package enum IndexLimits {
     static let chunksMax = 1 << 16
     package static let ordinalsMax = chunksMax * Int(GRAPE_CHUNK_POINTS)
 
+    /// From so many dimensions on codes are kept also where walks do not use them.
+    static let codedDimensionMin = 256
+
     /// Below so many live points there is no graph: scanning them costs less than a walk.
     package static let graphThreshold = 1_000
     /// Highest level a point can have; with m = 2 one point in 2^24 would go beyond.
@@ -28,6 +31,22 @@ package enum IndexLimits {
     /// passing costs a few tens of nanoseconds, asking a filter one to three microseconds.
     static let filterBudgetShare = 50
     static let filterBudgetMin = 1_000
+    /// By so many standard deviations of an estimate the nearest that was left out has to be behind the best found.
+    static let deviationsMin: Float = 1
+    /// Of the points that match a filter a list is kept if they are at most one in so many.
+    static let matchListShare = 2
+    /// Fewest newcomers after which lists of matching points begin anew; else a quarter of all points.
+    static let journalMin = 4_096
+    /// Lists of matching points kept for filters that may come again.
+    static let matchListsMax = 64
+    /// Payload fields that are kept as columns.
+    static let fieldsMax = 64
+    /// Different values of a field, and their bytes together, beyond which it is no column.
+    static let fieldValuesMax = 1 << 16
+    static let fieldBytesMax = 16 << 20
+    /// Conditions whose verdicts on the values of a field are kept.
+    static let fieldTablesMax = 256
+    static let filterLeavesMax = 256
     /// Scratch areas kept for later searches.
     static let pooledScratchMax = 64
 }

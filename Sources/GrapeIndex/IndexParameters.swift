@@ -36,14 +36,18 @@ package struct IndexParameters: Hashable, Sendable {
         self.seed = seed
     }
 
-    /// Whether codes are kept.
-    var keepsCodes: Bool { quantization == .binary && metric != .manhattan }
+    /// Whether walks compare codes.
+    var walksCodes: Bool { quantization == .binary && metric != .manhattan }
+
+    /// Whether there are codes. Beside long vectors they are kept in any case, a thirtieth of the memory: scans of the
+    /// tail, or of what a filter leaves, then read one line or two of a point instead of dozens.
+    var keepsCodes: Bool { walksCodes || dimension >= IndexLimits.codedDimensionMin && metric != .manhattan }
 
     /// Tells graphs apart that cannot stand for one another: a checkpoint made under another fingerprint is foreign.
     /// `efConstruction` is left out: it shapes a graph's quality, not what its numbers mean.
     var fingerprint: UInt64 {
         let facts: [UInt64] = [
-            UInt64(dimension), UInt64(metric.rawValue), UInt64(m), keepsCodes ? 1 : 0, seed,
+            UInt64(dimension), UInt64(metric.rawValue), UInt64(m), walksCodes ? 1 : 0, seed,
         ]
         return facts.reduce(0x6772_6170_6569_6478) { hash, fact in SplitMix64.mix(hash ^ SplitMix64.mix(fact)) }
     }

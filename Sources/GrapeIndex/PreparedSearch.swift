@@ -11,9 +11,15 @@ struct PreparedSearch {
     let full: Scorer
     /// Compares as the walk does.
     let coarse: Scorer
+    /// Whether that is with codes.
     let isCoded: Bool
+    /// Compares with codes, if there are any; the walk may not use them.
+    let rough: Scorer?
 
-    init(index: CollectionIndex, query: Span<Float>, scratch: SearchScratch, pin: VisibilityPin) {
+    /// - Parameter scans: points will be scored by the thousand: codes pay also where the walk does without.
+    init(
+        index: CollectionIndex, query: Span<Float>, scratch: SearchScratch, pin: VisibilityPin, scans: Bool = false
+    ) {
         self.index = index
         self.scratch = scratch
         self.pin = pin
@@ -24,14 +30,14 @@ struct PreparedSearch {
         space.store(query, to: scratch.floats)
         space.describe(scratch.floats, against: points, in: scratch.full)
         full = space.fullScorer(scratch.full)
-        if let quantizer = index.graph.quantizer {
+        if scans || index.parameters.walksCodes, let quantizer = index.graph.quantizer {
             quantizer.prepare(scratch.floats, against: points, scratch: scratch)
-            coarse = space.codeScorer(scratch.coded)
-            isCoded = true
+            rough = space.codeScorer(scratch.coded)
         } else {
-            coarse = full
-            isCoded = false
+            rough = nil
         }
+        isCoded = rough != nil && index.parameters.walksCodes
+        coarse = isCoded ? rough ?? full : full
     }
 
     /// Candidates that the walk keeps where `width` were asked for. Estimates put some of the best in the wrong place,
@@ -48,7 +54,7 @@ struct PreparedSearch {
             return CollectionIndex.mergeDistinct([], tailCandidates(segments, width: width, scorer: full))
         }
         // The tail is read before the graph: what leaves it meanwhile is found in the graph.
-        let waiting = tailCandidates(segments, width: width, scorer: coarse)
+        let waiting = tailCandidates(segments, width: width)
         let isComplete = index.graph.search(
             scorer: coarse, scratch: scratch, width: width, stamp: stamp, anyDead: index.anyDeath,
             expansionsMax: max(8 * width, live / 8))
@@ -56,7 +62,27 @@ struct PreparedSearch {
         return merge(waiting)
     }
 
-    private func tailCandidates(_ segments: [TailSegment], width: Int, scorer: Scorer) -> [UInt64] {
+    /// The nearest of the tail, at distances as the walk has them. By codes where there are some; a walk over full
+    /// vectors then takes the best of them at their true distances.
+    func tailCandidates(_ segments: [TailSegment], width: Int, keep: (_ count: Int) -> Int = { $0 }) -> [UInt64] {
+        guard !isCoded, let rough else { return tailCandidates(segments, width: width, scorer: coarse, keep: keep) }
+        let wanted = max(2 * width, nearestByCode(for: 1, of: index.tail.count))
+        let nearest = tailCandidates(segments, width: wanted, scorer: rough, keep: keep)
+        var heap = CandidateHeap(capacity: width)
+        score(nearest, into: &heap)
+        return heap.sorted()
+    }
+
+    /// How many of `count` points, nearest by their codes, hold the best `limit`: the more there are, the more come near
+    /// enough to be taken for them, and the fewer dimensions the less an estimate says (DESIGN D6).
+    func nearestByCode(for limit: Int, of count: Int) -> Int {
+        max(8 * limit, min(64 + count / 100, 144) * 384 / min(384, index.parameters.dimension))
+    }
+
+    /// - Parameter keep: moves those of the first `count` ordinals of the batch that may be answers to its front.
+    func tailCandidates(
+        _ segments: [TailSegment], width: Int, scorer: Scorer, keep: (_ count: Int) -> Int = { $0 }
+    ) -> [UInt64] {
         guard !segments.isEmpty else { return [] }
         var heap = CandidateHeap(capacity: width)
         for segment in segments {
@@ -66,7 +92,7 @@ struct PreparedSearch {
                 let copied = segment.copy(from: next, to: scratch.batch, max: IndexLimits.scanBatch)
                 slots = copied.slots
                 next += slots
-                scoreVisible(copied.points, into: &heap, scorer: scorer)
+                scoreVisible(keep(copied.points), into: &heap, scorer: scorer)
             }
         }
         return heap.sorted()
@@ -101,8 +127,18 @@ struct PreparedSearch {
     /// The best `limit` of a walk's candidates; estimates are replaced by true distances first.
     func best(of candidates: [UInt64], limit: Int) -> [Hit] {
         guard isCoded, index.graph.entry != nil else { return hits(candidates, limit: limit) }
-        let count = min(candidates.count, rescored(limit: limit, candidates: candidates.count))
+        return rescore(Array(candidates.prefix(rescored(limit: limit, candidates: candidates.count))), limit: limit)
+    }
+
+    /// The best `limit` of candidates by their full vectors.
+    func rescore(_ candidates: [UInt64], limit: Int) -> [Hit] {
         var heap = CandidateHeap(capacity: limit)
+        score(candidates, into: &heap)
+        return hits(heap.sorted(), limit: limit)
+    }
+
+    func score(_ candidates: [UInt64], into heap: inout CandidateHeap) {
+        let count = candidates.count
         var next = 0
         while next < count {
             let end = min(next + IndexLimits.scanBatch, count)
@@ -110,7 +146,6 @@ struct PreparedSearch {
             scoreVisible(end - next, into: &heap, scorer: full)
             next = end
         }
-        return hits(heap.sorted(), limit: limit)
     }
 
     /// How many of a coded walk's candidates are scored with full vectors. The more dimensions the surer the estimates:

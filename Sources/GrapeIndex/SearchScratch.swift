@@ -8,6 +8,8 @@ final class SearchScratch: @unchecked Sendable {
     /// Ordinals of the candidates being scored, and their distances.
     let batch: UnsafeMutablePointer<UInt32>
     let distances: UnsafeMutablePointer<Float>
+    /// Neighbours of one point that a walk goes through.
+    let between: UnsafeMutablePointer<UInt32>
     static let batchCapacity = max(IndexLimits.scanBatch, 2 * IndexLimits.mMax)
 
     /// A point is visited if its mark is `epoch`: the marks are cleared once in 255 walks.
@@ -29,6 +31,7 @@ final class SearchScratch: @unchecked Sendable {
     private init() {
         batch = .allocate(capacity: Self.batchCapacity)
         distances = .allocate(capacity: Self.batchCapacity)
+        between = .allocate(capacity: 2 * IndexLimits.mMax)
         visited = .allocate(capacity: 1)
         full = .allocate(capacity: 1)
         full.initialize(to: grape_query())
@@ -42,6 +45,7 @@ final class SearchScratch: @unchecked Sendable {
     deinit {
         batch.deallocate()
         distances.deallocate()
+        between.deallocate()
         visited.deallocate()
         full.deallocate()
         coded.deallocate()

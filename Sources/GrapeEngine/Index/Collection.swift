@@ -7,11 +7,14 @@ package final class Collection: Sendable {
     package let schema: CollectionSchema
     /// One for each of the schema's vectors, in their order.
     package let indexes: [CollectionIndex]
+    /// Payload fields that filters ask about, of each index.
+    package let fields: [PayloadFields]
 
     package init(schema: CollectionSchema, indexes: [CollectionIndex]) {
         precondition(indexes.count == schema.vectors.count, "one index a named vector")
         self.schema = schema
         self.indexes = indexes
+        fields = indexes.map { PayloadFields(index: $0) }
     }
 
     /// A collection without points.

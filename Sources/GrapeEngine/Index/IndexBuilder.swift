@@ -107,9 +107,28 @@ package final class IndexBuilder: Sendable {
                 sweepIfWorthwhile(index)
             }
             checkpointIfMuchMoved(engine, moved: moved)
-            if moved == 0, endIfIdle() { return }
+            if moved + fillFields(engine) == 0, endIfIdle() { return }
         }
         state.withLock { $0.workers -= 1 }
+    }
+
+    /// Fields that filters have asked about for the first time. -> steps taken.
+    private func fillFields(_ engine: Engine) -> Int {
+        var steps = 0
+        for collection in engine.collections {
+            for fields in collection.fields where fields.isIncomplete {
+                do {
+                    if try engine.fill(fields, of: collection) { steps += 1 }
+                } catch {
+                    engine.logger.warning(
+                        "filters go on reading rows",
+                        metadata: [
+                            "collection": "\(collection.schema.name)", "error": "\(error)",
+                        ])
+                }
+            }
+        }
+        return steps
     }
 
     /// Ends the worker unless something came since it looked.

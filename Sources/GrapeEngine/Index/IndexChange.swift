@@ -3,12 +3,14 @@ import GrapeModel
 
 /// What the indexes of a collection must hear of a change that is in the store.
 enum IndexChange: Sendable {
-    case put(CollectionID, id: [UInt8], version: LogIndex, shard: ShardID, vectorBlock: [UInt8])
+    /// `payload` in canonical JSON; nil: as its row has it.
+    case put(
+        CollectionID, id: [UInt8], version: LogIndex, shard: ShardID, vectorBlock: [UInt8], payload: [UInt8]?)
     case remove(CollectionID, id: [UInt8])
 
     var collection: CollectionID {
         switch self {
-        case .put(let collection, _, _, _, _), .remove(let collection, _): collection
+        case .put(let collection, _, _, _, _, _), .remove(let collection, _): collection
         }
     }
 
@@ -33,9 +35,10 @@ enum IndexChange: Sendable {
     private static func prepare(
         _ changes: [IndexChange], collections: [CollectionID: Collection], into steps: inout [Step]
     ) throws(IndexError) {
+        var scratch = JSONDocument()
         for change in changes {
             switch change {
-            case .put(let collection, let id, let version, let shard, let block):
+            case .put(let collection, let id, let version, let shard, let block, let payload):
                 guard let collection = collections[collection] else { continue }
                 let vectors = VectorBlock.decode(block.span) ?? []
                 for (position, index) in collection.indexes.enumerated() {
@@ -46,6 +49,7 @@ enum IndexChange: Sendable {
                     let ordinal = try index.stage(
                         key: id.span, version: version.rawValue, shard: shard.rawValue, vector: vector.values.span)
                     steps.append(.birth(index, ordinal))
+                    collection.fields[position].note(ordinal, payload: payload, scratch: &scratch)
                 }
             case .remove(let collection, let id):
                 guard let collection = collections[collection] else { continue }

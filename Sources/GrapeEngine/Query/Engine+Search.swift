@@ -95,6 +95,11 @@ private struct SearchRun {
     ) throws(StorageError) -> [Hit] {
         let query = request.vector.span
         let ef = max(request.ef ?? wanted, wanted)
+        if let filter = request.filter, let compiled = compile(filter, in: scope, pin: pin) {
+            return index.search(
+                query, limit: wanted, ef: ef, exact: request.exact, pin: pin, matching: compiled.match,
+                list: compiled.list, mark: compiled.mark)
+        }
         guard var asked = filter else {
             if let shards = scope.shards {
                 return index.search(query, limit: wanted, ef: ef, exact: request.exact, pin: pin, shards: shards)
@@ -105,6 +110,17 @@ private struct SearchRun {
         if let failure = asked.failure { throw failure }
         filter = asked
         return hits
+    }
+
+    /// The filter as columns answer it; nil where it has to ask rows, for now or for ever.
+    private func compile(_ filter: Filter, in scope: SearchScope, pin: VisibilityPin) -> PayloadFields.Compiled? {
+        let fields = collection.fields[position]
+        guard var compiled = fields.compile(filter, pin: pin) else {
+            if fields.isIncomplete { engine.builder.wake() }
+            return nil
+        }
+        compiled.match.shards = scope.shards
+        return compiled
     }
 
     private func fetch(

@@ -89,7 +89,9 @@ struct ApplyTurn: ~Copyable {
             form: write.id.form, vectorVersion: version, version: version, hash: hash, payload: write.payload)
         batch.put(.payloads, key: key, value: row.encoded)
         indexChanges.append(
-            .put(prefix.collection, id: id, version: version, shard: prefix.shard, vectorBlock: write.vectorBlock))
+            .put(
+                prefix.collection, id: id, version: version, shard: prefix.shard, vectorBlock: write.vectorBlock,
+                payload: write.payload.json))
     }
 
     /// Whether the point was there.

@@ -49,6 +49,14 @@ package final class PayloadLines {
         }
     }
 
+    /// All lines of a file.
+    static func all(path: String) throws(BenchFailure) -> [[UInt8]] {
+        let lines = try PayloadLines(path: path)
+        var all: [[UInt8]] = []
+        while let line = try lines.next() { all.append(line) }
+        return all
+    }
+
     /// False at the end of the file.
     private func refill() throws(BenchFailure) -> Bool {
         waiting.removeSubrange(..<position)

@@ -30,6 +30,16 @@ struct IndexCommand: ParsableCommand {
     var quantization = IndexParameters.Quantization.none
     @Option(help: "Threads that build, and then search.")
     var threads = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: ArgumentHelp("Payloads, a line a row; for filters.", valueName: "F.jsonl[.gz]"))
+    var payload: String?
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp("Measured as well: searches under this filter; repeatable.", valueName: "TRUTH.npy|JSON"))
+    var filter: [String] = []
+    @Option(help: "How often the values of --ef are gone through; the least CPU of each counts.")
+    var rounds = 1
+    @Option(help: "Ask each query so often instead of measuring for a second (for counting instructions).")
+    var passes: Int?
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -37,6 +47,16 @@ struct IndexCommand: ParsableCommand {
         try (2...128).require(m, for: "--m")
         try (1...10_000).require(efConstruction, for: "--ef-construction")
         try (1...256).require(threads, for: "--threads")
+        try (1...100).require(rounds, for: "--rounds")
+    }
+
+    /// Of each value of `ef` the round with the least CPU.
+    private func measured(_ search: IndexSearch) -> [SearchFigures] {
+        guard passes != 0 else { return [] }
+        let all = (0..<rounds).map { _ in ef.values.map { search.run(ef: $0) } }
+        return ef.values.indices.compactMap { place in
+            all.map { $0[place] }.min { ($0.cpuMicrosecondsPerQuery ?? 0) < ($1.cpuMicrosecondsPerQuery ?? 0) }
+        }
     }
 
     func run() throws {
@@ -50,6 +70,10 @@ struct IndexCommand: ParsableCommand {
         let parameters = IndexParameters(
             dimension: vectors.columns, metric: metric, m: m, efConstruction: efConstruction, quantization: quantization
         )
+        let payloads = try payload.map { try PayloadLines.all(path: $0) } ?? []
+        guard filter.isEmpty || payloads.count == file.header.rows else {
+            throw BenchFailure("\(payloads.count) payloads, \(base) has \(file.header.rows) rows")
+        }
         let (index, build) = try IndexBuild(file: file, parameters: parameters, threads: threads).run()
         var report = Report()
         report.setting = [
@@ -59,8 +83,15 @@ struct IndexCommand: ParsableCommand {
             ("quantization", .text("\(quantization)")),
         ]
         report.build = build
-        let search = IndexSearch(index: index, queries: vectors, truth: truth, threads: threads)
-        report.points = ef.values.map { search.run(ef: $0) }
+        let search = IndexSearch(index: index, queries: vectors, truth: truth, threads: threads, passes: passes)
+        report.points = measured(search)
+        for text in filter {
+            let filter = try IndexFilter(text, index: index, payloads: payloads, queries: vectors.rows)
+            var search = search
+            search.filter = filter
+            report.filters.append(
+                FilterFigures(filter: filter.json, rowsMatching: filter.matching, points: measured(search)))
+        }
         report.memoryBytes = index.memory.totalBytes
         print(json ? report.json : report.table)
     }

@@ -9,6 +9,9 @@ struct IndexSearch {
     let queries: VectorBlock
     let truth: Truth
     let threads: Int
+    /// How often each query is asked; nil: for a second.
+    var passes: Int?
+    var filter: IndexFilter?
 
     /// Every query is asked at least once; small sets are repeated for so long, as a short run says little.
     private static let secondsMin = 1.0
@@ -44,6 +47,11 @@ struct IndexSearch {
             cpuMicrosecondsPerQuery: Double(sum.cpuNanoseconds) / 1_000 / count, latency: sum.latencies.quantiles)
     }
 
+    private func hits(_ query: Span<Float>, ef: Int, pin: VisibilityPin) -> [Hit] {
+        guard let filter else { return index.search(query, limit: Truth.depth, ef: ef, pin: pin) }
+        return filter.search(query, limit: Truth.depth, ef: ef, pin: pin)
+    }
+
     /// Also warms the caches up.
     private func recall(ef: Int) -> Double {
         let values = queries.values.span
@@ -51,8 +59,8 @@ struct IndexSearch {
         for query in 0..<queries.rows {
             let vector = values.extracting(query * queries.columns..<(query + 1) * queries.columns)
             let pin = index.clock.pin()
-            let hits = index.search(vector, limit: Truth.depth, ef: ef, pin: pin)
-            sum += truth.recall(of: hits.map { RowKey.row(index.key(of: $0.ordinal)) }, query: query)
+            let hits = hits(vector, ef: ef, pin: pin)
+            sum += (filter?.truth ?? truth).recall(of: hits.map { RowKey.row(index.key(of: $0.ordinal)) }, query: query)
             withExtendedLifetime(pin) {}
         }
         return sum / Double(queries.rows)
@@ -67,10 +75,10 @@ struct IndexSearch {
         var query = number * queries.rows / threads
         var asked = 0
         var now = ContinuousClock.now
-        while asked < queries.rows || now < deadline {
+        while passes.map({ asked < $0 * queries.rows }) ?? (asked < queries.rows || now < deadline) {
             let vector = values.extracting(query * queries.columns..<(query + 1) * queries.columns)
             let pin = index.clock.pin()
-            let hits = index.search(vector, limit: Truth.depth, ef: ef, pin: pin)
+            let hits = hits(vector, ef: ef, pin: pin)
             precondition(hits.count <= Truth.depth, "a search returned more than was asked for")
             withExtendedLifetime(pin) {}
             let finished = ContinuousClock.now

@@ -13,12 +13,17 @@ extension Report {
         ]
         if let build { parts.append(Self.text(build)) }
         if let load { parts.append(Self.text(load)) }
-        if !points.isEmpty { parts.append(searchTable) }
+        if !points.isEmpty { parts.append(Self.searchTable(points)) }
+        for figures in filters {
+            parts.append(
+                "under \(figures.filter), \(Self.grouped(figures.rowsMatching)) rows\n"
+                    + Self.searchTable(figures.points))
+        }
         if let memoryBytes { parts.append("memory \(Self.number(Double(memoryBytes) / 1_048_576, 1)) MiB") }
         return parts.joined(separator: "\n\n")
     }
 
-    private var searchTable: String {
+    private static func searchTable(_ points: [SearchFigures]) -> String {
         var rows = [["ef", "recall@10", "queries/s", "CPU µs/query", "p50 ms", "p95 ms", "p99 ms"]]
         for point in points {
             rows.append([

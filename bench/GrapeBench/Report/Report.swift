@@ -5,6 +5,7 @@ struct Report: Sendable {
     /// What was measured on, one name and value after the other: rows, dimension, parameters.
     var setting: [(name: String, value: Setting)] = []
     var points: [SearchFigures] = []
+    var filters: [FilterFigures] = []
     var build: BuildFigures?
     var load: LoadFigures?
     var memoryBytes: Int?
@@ -28,6 +29,13 @@ struct SearchFigures: Sendable {
     let latency: Quantiles
     /// Searches that failed, over the network.
     var errors: Int?
+}
+
+/// Searches under one filter.
+struct FilterFigures: Sendable {
+    let filter: String
+    let rowsMatching: Int
+    let points: [SearchFigures]
 }
 
 struct BuildFigures: Sendable {
@@ -63,6 +71,12 @@ extension Report {
             writer.key("points")
             writer.beginArray()
             for figures in points { figures.write(to: &writer) }
+            writer.endArray()
+        }
+        if !filters.isEmpty {
+            writer.key("filters")
+            writer.beginArray()
+            for figures in filters { figures.write(to: &writer) }
             writer.endArray()
         }
         if let build { build.write(to: &writer) }
@@ -136,5 +150,20 @@ extension JSONWriter {
         guard let value else { return null() }
         let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
         double((value * scale).rounded() / scale)
+    }
+}
+
+extension FilterFigures {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("filter")
+        writer.string(filter)
+        writer.key("rows_matching")
+        writer.integer(rowsMatching)
+        writer.key("points")
+        writer.beginArray()
+        for figures in points { figures.write(to: &writer) }
+        writer.endArray()
+        writer.endObject()
     }
 }

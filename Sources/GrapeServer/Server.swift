@@ -22,9 +22,11 @@ struct Server {
         let serving = ServingState()
         let metrics = ServerMetrics(options)
         let rest = RESTServer(
-            options: options, serving: serving, metrics: metrics, tls: try ServerTLS.context(configuration.tls),
-            logger: logger)
-        let grpc = GRPCServer(options: options, serving: serving, metrics: metrics, logger: logger)
+            options: options, serving: serving, metrics: metrics,
+            tls: try ServerTLS.context(configuration.tls, protocols: ["http/1.1"]), logger: logger)
+        let grpc = GRPCServer(
+            options: options, serving: serving, metrics: metrics,
+            tls: try ServerTLS.context(configuration.tls, protocols: ["h2"]), logger: logger)
         let node = NodeService(
             configuration: configuration, serving: serving, rest: rest, grpc: grpc, logger: logger)
         var services: [any Service] = [node]

@@ -1,6 +1,7 @@
 import GRPCNIOTransportHTTP2Posix
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// How the gRPC port takes connections: within `server.max_connections`, counted in the metrics.
@@ -19,14 +20,17 @@ final class GRPCListener: HTTP2ServerTransport.ListenerFactory {
     private let port: Int
     private let limits: ConnectionLimits
     private let metrics: ServerMetrics
+    /// nil: without TLS.
+    private let tls: NIOSSLContext?
     private let bound: EventLoopPromise<Int>
     private let listenFailure = Mutex<ListenFailure?>(nil)
 
-    init(host: String, port: Int, limits: ConnectionLimits, metrics: ServerMetrics) {
+    init(host: String, port: Int, limits: ConnectionLimits, metrics: ServerMetrics, tls: NIOSSLContext?) {
         self.host = host
         self.port = port
         self.limits = limits
         self.metrics = metrics
+        self.tls = tls
         bound = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Int.self)
     }
 
@@ -82,6 +86,7 @@ final class GRPCListener: HTTP2ServerTransport.ListenerFactory {
                 throw ChannelError.ioOnClosedChannel
             }
             try channel.pipeline.syncOperations.addHandler(SocketObserver(traffic: metrics.traffic) { _ in })
+            if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
         }
     }
 

@@ -1,6 +1,7 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import Logging
+import NIOSSL
 import ServiceLifecycle
 
 /// Grape's gRPC port: `grape.v1.Grape`, health and reflection.
@@ -13,9 +14,13 @@ package final class GRPCServer: Service, Sendable {
     private let serving: ServingState
     private let stopSeconds: Int
 
-    package init(options: APIOptions, serving: ServingState, metrics: ServerMetrics, logger: Logger) {
+    /// - Parameter tls: nil: without TLS.
+    package init(
+        options: APIOptions, serving: ServingState, metrics: ServerMetrics, tls: NIOSSLContext? = nil, logger: Logger
+    ) {
         listener = GRPCListener(
-            host: options.host, port: options.grpcPort, limits: options.connections, metrics: metrics)
+            host: options.host, port: options.grpcPort, limits: options.connections, metrics: metrics,
+            tls: tls)
         server = GRPCCore.GRPCServer(
             transport: HTTP2ServerTransport.Custom(
                 listenerFactory: listener, config: Self.transport(options.connections, listener.load)),

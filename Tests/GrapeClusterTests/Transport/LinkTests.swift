@@ -230,11 +230,15 @@ import Testing
         peer.close()
         for task in waiting { _ = await task.result }
         // What waited does not count for the next connection.
-        let again = try await server.connection(1)
+        try await until {
+            node.transport.sendReport([1], to: NodeNumber(2))
+            return server.connections.count > 1
+        }
+        let again = server.connections[1]
         try await server.welcome(again, as: second, token: "secret")
         try await until { node.isConnected(to: 2) }
         for _ in 0..<9 { node.transport.sendReport(body, to: NodeNumber(2)) }
-        try await until { again.frames.filter { $0.kind == 7 }.count == 9 }
+        try await until { again.frames.filter { $0.kind == 7 && $0.body.count == body.count }.count == 9 }
         await node.transport.stop()
         server.close()
     }

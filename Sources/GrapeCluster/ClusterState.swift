@@ -24,14 +24,14 @@ package final class ClusterState: Sendable {
     let shardCount: Int
     private let view = Mutex(View())
 
-    init(node: NodeNumber, shardCount: Int) {
+    package init(node: NodeNumber, shardCount: Int) {
         self.node = node
         self.shardCount = shardCount
     }
 
     package var current: View { view.withLock { $0 } }
 
-    func update(_ body: (inout View) -> Void) { view.withLock { body(&$0) } }
+    package func update(_ body: (inout View) -> Void) { view.withLock { body(&$0) } }
 
     var isolation: GrapeError? { view.withLock { $0.isolation } }
 

@@ -4,11 +4,11 @@ import Synchronization
 
 /// The fixed pool of threads on which searches and reads run, so that none of them blocks an event loop. What waits is
 /// bounded: more is refused at once.
-final class SearchPool: Sendable {
+package final class SearchPool: Sendable {
     private let pool: NIOThreadPool
     private let waiting = Atomic<Int>(0)
 
-    init(threads: Int) {
+    package init(threads: Int) {
         pool = NIOThreadPool(numberOfThreads: max(1, threads))
         pool.start()
     }
@@ -32,7 +32,7 @@ final class SearchPool: Sendable {
         }
     }
 
-    func close() async {
+    package func close() async {
         try? await pool.shutdownGracefully()
     }
 }

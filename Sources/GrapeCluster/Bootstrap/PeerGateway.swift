@@ -66,6 +66,9 @@ final class PeerGateway: TransportHandler {
         case .running(let running):
             if BootstrapRequest.kinds.contains(kind) {
                 guard let request = BootstrapRequest(encoded: request) else { return PeerAnswer.unreadable.encoded }
+                if case .join(let greeting) = request, greeting.nodeID != peer.nodeID {
+                    return BootstrapAnswer.refused("\(peer.nodeID) can't join as \(greeting.nodeID)").encoded
+                }
                 return await running.admission.answer(request).encoded
             }
             guard let number = peer.number else { return PeerAnswer.unreadable.encoded }

@@ -3,13 +3,19 @@ import GrapeModel
 import GrapeRaft
 
 /// Answers what other nodes' routers ask: the other side of `Router`.
-struct PeerService: Sendable {
+package struct PeerService: Sendable {
     let router: Router
     let pool: SearchPool
     /// What a request may ask for: the other node has looked too, but the index trusts the numbers it is given.
     let limits: GrapeModel.Limits
 
-    func answer(_ body: [UInt8]) async -> PeerAnswer {
+    package init(router: Router, pool: SearchPool, limits: GrapeModel.Limits) {
+        self.router = router
+        self.pool = pool
+        self.limits = limits
+    }
+
+    package func answer(_ body: [UInt8]) async -> PeerAnswer {
         guard let (request, timeout) = PeerRequest.decode(body) else { return .unreadable }
         let deadline = ContinuousClock.now + .milliseconds(Int(timeout))
         do throws(GrapeError) {

@@ -10,7 +10,7 @@ struct CatalogChange: Sendable {
 
 extension Router {
     /// Commits one entry of the catalog. -> its outcome.
-    func commit(
+    package func commit(
         _ command: CatalogCommand, deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> CatalogOutcome {
         switch await commit([RoutedWrite(group: .catalog, entries: [command.encoded])], deadline: deadline)[0] {
@@ -55,7 +55,9 @@ extension Router {
     }
 
     /// Points of a collection in all shards: counted here where this node holds them, else by those that do.
-    func pointCount(_ collection: CollectionID, deadline: ContinuousClock.Instant) async throws(GrapeError) -> Int {
+    package func pointCount(
+        _ collection: CollectionID, deadline: ContinuousClock.Instant
+    ) async throws(GrapeError) -> Int {
         var excluded: Set<NodeNumber> = []
         while let cover = SearchCover.find(cluster.holders(excluding: excluded), first: cluster.node) {
             var count = 0

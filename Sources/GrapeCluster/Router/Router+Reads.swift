@@ -7,7 +7,7 @@ extension Router {
     /// A search over shards that this node doesn't hold all of: the fewest nodes that do together answer, each for its
     /// shards.
     /// - Parameter fresh: What this node may answer for: a strong search's barrier is behind these.
-    func search(
+    package func search(
         _ request: SearchRequest, _ collection: Collection, fresh: ShardSet, pool: SearchPool,
         deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> ReadAnswer<[ScoredPoint]> {
@@ -113,7 +113,7 @@ extension Router {
     // MARK: Points
 
     /// A point of a shard that this node doesn't hold, from one that does.
-    func point(
+    package func point(
         _ id: PointID, _ collection: CollectionID, _ shard: ShardID, _ consistency: Consistency,
         deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> ReadAnswer<Point?> {

@@ -20,7 +20,7 @@ package final class Router: Sendable {
     private static let attemptMilliseconds = 2_000
     private static let pauseMilliseconds = 10...200
 
-    init(consensus: Consensus, engine: Engine, cluster: ClusterState, peers: (any PeerRequests)?) {
+    package init(consensus: Consensus, engine: Engine, cluster: ClusterState, peers: (any PeerRequests)?) {
         self.consensus = consensus
         self.engine = engine
         self.cluster = cluster
@@ -30,7 +30,7 @@ package final class Router: Sendable {
     // MARK: Writes
 
     /// Carries out the writes, each for itself. -> what became of them, in their order.
-    func commit(_ writes: [RoutedWrite], deadline: ContinuousClock.Instant) async -> [WriteFate] {
+    package func commit(_ writes: [RoutedWrite], deadline: ContinuousClock.Instant) async -> [WriteFate] {
         var attempts = writes.map(WriteAttempts.init)
         var round = 0
         while true {

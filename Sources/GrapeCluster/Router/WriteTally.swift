@@ -3,7 +3,7 @@ import GrapeModel
 
 /// What became of a request's parts, shard by shard, and what the caller hears of the whole: success where all are in,
 /// the reason where none is nor will be, else `outcomeUnknown` with the points counted.
-struct WriteTally {
+package struct WriteTally {
     private enum Part {
         case open
         case written(ApplyOutcome)
@@ -14,20 +14,20 @@ struct WriteTally {
     private var parts: [ShardID: Part]
     private let points: [ShardID: Int]
     /// The newest fence that refused a part.
-    private(set) var fence = CatalogVersion(0)
+    package private(set) var fence = CatalogVersion(0)
 
     /// - Parameter points: How many each shard is to take.
-    init(_ points: [ShardID: Int]) {
+    package init(_ points: [ShardID: Int]) {
         self.points = points
         parts = points.mapValues { _ in .open }
     }
 
     /// Shards that are to be tried (again), in their order.
-    var open: [ShardID] {
+    package var open: [ShardID] {
         parts.compactMap { if case .open = $0.value { $0.key } else { nil } }.sorted()
     }
 
-    mutating func take(_ fate: WriteFate, _ shard: ShardID) {
+    package mutating func take(_ fate: WriteFate, _ shard: ShardID) {
         switch fate {
         case .applied(.staleCatalog(let version)): fence = max(fence, version)
         // The shard was made anew by a recovery: the entry is made again under the new epoch.
@@ -43,12 +43,12 @@ struct WriteTally {
         }
     }
 
-    mutating func refuseOpen(_ error: GrapeError) {
+    package mutating func refuseOpen(_ error: GrapeError) {
         for shard in open { parts[shard] = .refused(error) }
     }
 
     /// The outcomes, or the error that says how far the write came.
-    func outcomes() throws(GrapeError) -> [ShardID: ApplyOutcome] {
+    package func outcomes() throws(GrapeError) -> [ShardID: ApplyOutcome] {
         var outcomes: [ShardID: ApplyOutcome] = [:]
         var refusals: [(shard: ShardID, error: GrapeError)] = []
         var (written, notWritten, unknown) = (0, 0, 0)

@@ -8,7 +8,10 @@ final class PeerSniffer: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private static let tlsHandshake: UInt8 = 0x16
+    /// A handshake's record, and its major version. Two bytes are looked at, since one of them alone may be what the length
+    /// of a hello begins with: so `G`, where the sender's node id has one byte.
+    private static let tlsHandshake: [UInt8] = [0x16, 0x03]
+    private static let get = Array("GE".utf8)
     private static let headBytesMax = 8_192
     private static let headTimeout = TimeAmount.seconds(5)
 
@@ -39,13 +42,13 @@ final class PeerSniffer: ChannelInboundHandler, RemovableChannelHandler {
         var arrived = unwrapInboundIn(data)
         if received == nil { received = arrived } else { received?.writeBuffer(&arrived) }
         guard !isScrape else { return readScrape(context) }
-        guard let first = received?.getInteger(at: received?.readerIndex ?? 0, as: UInt8.self) else { return }
+        guard let first = received?.getBytes(at: received?.readerIndex ?? 0, length: 2) else { return }
         if first == Self.tlsHandshake, let tls, !isBehindTLS {
             return hand(
                 context,
                 [NIOSSLServerHandler(context: tls), PeerSniffer(transport: transport, tls: nil, isBehindTLS: true)])
         }
-        if first == UInt8(ascii: "G") {
+        if first == Self.get {
             isScrape = true
             return readScrape(context)
         }

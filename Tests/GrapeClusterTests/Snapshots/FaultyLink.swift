@@ -14,7 +14,7 @@ final class FaultyLink: Sendable {
         var late = 0
     }
 
-    private struct State {
+    fileprivate struct State {
         var nodes: [NodeNumber: SnapshotService] = [:]
         var random: Xoshiro256
         var faults = Faults()

@@ -46,8 +46,10 @@ imports: ## build everything; modules may import only what Package.swift says
 format: ## repair the format
 	swift format --in-place --parallel --recursive $(SOURCES)
 
+# By product: `swift build` alone would compile protoc, which only plugins of the gRPC packages want.
 release: setup ## build the programs
-	swift build $(SWIFT_FLAGS)
+	swift build $(SWIFT_FLAGS) --product grape-vector-db-server
+	swift build $(SWIFT_FLAGS) --product grape-bench
 	@echo "built: $$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
 bench: ## measure index and server, with hnswlib beside them

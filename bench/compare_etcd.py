@@ -105,13 +105,16 @@ class Members:
                 process.kill()
 
     def cpu(self):
-        """-> (all threads, threads of the index), seconds."""
+        """-> (all threads, threads of the index), seconds.
+
+        The index works on the thread pools, whose threads are named TP-#; while only writes come nothing else does.
+        """
         whole = sum(cpu_seconds(f"/proc/{process.pid}/stat") for process in self.processes)
         index = 0.0
         for process in self.processes:
             for task in pathlib.Path(f"/proc/{process.pid}/task").glob("*"):
                 try:
-                    if (task / "comm").read_text().startswith("grape.index"):
+                    if (task / "comm").read_text().startswith("TP-#"):
                         index += cpu_seconds(task / "stat")
                 except OSError:
                     continue

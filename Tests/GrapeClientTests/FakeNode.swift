@@ -32,6 +32,7 @@ final class FakeNode: Sendable {
     }
 
     private let state = Mutex(State())
+    private let port = Atomic<Int>(0)
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
 
     /// - Parameter reactions: one for each request but those after health; the last one stays.
@@ -47,10 +48,11 @@ final class FakeNode: Sendable {
             }
             .bind(host: "127.0.0.1", port: 0).get()
         node.channel.withLock { $0 = channel }
+        node.port.store(channel.localAddress?.port ?? 0, ordering: .relaxed)
         return node
     }
 
-    var url: String { "http://127.0.0.1:\(channel.withLock { $0?.localAddress?.port } ?? 0)" }
+    var url: String { "http://127.0.0.1:\(port.load(ordering: .relaxed))" }
     var requests: [Request] { state.withLock { $0.requests } }
     var healthRequests: Int { state.withLock { $0.healthRequests } }
 

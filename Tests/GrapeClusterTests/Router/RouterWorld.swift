@@ -42,6 +42,7 @@ final class RouterWorld: Sendable {
 
     private struct Nobody: MessageSender {
         func send(_ messages: [GroupMessage], to node: NodeNumber) {}
+        func send(_ exchange: ReadExchange, to node: NodeNumber) {}
     }
 
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -11,6 +11,7 @@ final class TransportNode: TransportHandler {
 
     private struct State {
         var messages: [(messages: [GroupMessage], from: NodeNumber)] = []
+        var exchanges: [(ReadExchange, NodeNumber)] = []
         var reports: [(bytes: [UInt8], from: NodeNumber)] = []
         var lost: [NodeNumber] = []
         var asked: [PeerIdentity] = []
@@ -77,6 +78,10 @@ final class TransportNode: TransportHandler {
 
     func received(_ messages: [GroupMessage], from node: NodeNumber) {
         state.withLock { $0.messages.append((messages, node)) }
+    }
+
+    func received(_ exchange: ReadExchange, from node: NodeNumber) {
+        state.withLock { $0.exchanges.append((exchange, node)) }
     }
 
     func receivedReport(_ bytes: [UInt8], from node: NodeNumber) {

@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    private static let filters: [(json: String, holds: (Int, String) -> Bool)] = [
+    private static let filters: [(json: String, holds: @Sendable (Int, String) -> Bool)] = [
         (#"{"must":[{"key":"group","match":{"value":3}}]}"#, { group, _ in group == 3 }),
         (#"{"must_not":[{"key":"group","range":{"lt":5}}]}"#, { group, _ in group >= 5 }),
         (

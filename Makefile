@@ -7,7 +7,7 @@ SWIFT_FLAGS = -c release
 IMPORT_CHECK = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop-demo cluster stop-cluster test check lint imports format release bench bench-cluster \
+.PHONY: help setup demo stop-demo cluster stop-cluster test check lint imports format release bench bench-index costs bench-cluster \
 	simulate faults clean
 
 help: ## list the targets
@@ -52,8 +52,15 @@ release: setup ## build the programs
 	swift build $(SWIFT_FLAGS) --product grape-bench
 	@echo "built: $$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
-bench: ## measure index and server, with hnswlib beside them
+bench: ## measure index and server, with hnswlib, faiss and Qdrant's engine beside the index
 	@scripts/bench.sh
+
+bench-index: ## measure the index alone, with the others beside it
+	@scripts/bench.sh --index
+
+costs: ## count allocations of inserts and searches; fails above bench/costs.json
+	swift build $(SWIFT_FLAGS) --product grape-bench
+	python3 scripts/check_costs.py "$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-bench"
 
 bench-cluster: ## measure replicated writes of three nodes, with etcd beside them
 	@scripts/bench_etcd.sh

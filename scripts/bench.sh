@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints what Grape does: its index beside hnswlib's, then a server loaded and searched over REST.
+# Prints what Grape does: its index beside hnswlib, faiss and Qdrant's engine, then a server loaded and searched over REST.
+# With --index only the first, whose figures are also in .build/bench-index.json and, as a picture, in .build/bench-index.svg.
 #
 #   GRAPE_BENCH_DATA   directory with base.f16.npy, payload.jsonl.gz, queries.f16.npy, truth_all.npy
 #                      (../shared/data/wordnet if it is there, else the sample)
@@ -16,15 +17,17 @@ swift build -c release --product grape-bench
 bin=$(swift build -c release --show-bin-path)
 
 venv=.build/bench-venv
-if ! "$venv/bin/python" -c 'import hnswlib, numpy' 2>/dev/null; then
-    echo "Setting up hnswlib for comparison ..."
+if ! "$venv/bin/python" -c 'import faiss, hnswlib, numpy, qdrant_edge' 2>/dev/null; then
+    echo "Setting up hnswlib, faiss and Qdrant's engine for comparison ..."
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check setuptools wheel numpy hnswlib
+    "$venv/bin/pip" install --quiet --disable-pip-version-check setuptools wheel numpy hnswlib faiss-cpu qdrant-edge-py
 fi
 
 echo
 echo "== index, in process ($data)"
-"$venv/bin/python" bench/compare_hnswlib.py --grape-bench "$bin/grape-bench" --data "$data" --threads 1
+"$venv/bin/python" bench/compare_index.py --grape-bench "$bin/grape-bench" --data "$data" \
+    --json .build/bench-index.json --svg .build/bench-index.svg
+[ "${1:-}" != --index ] || exit 0
 
 home=$(mktemp -d)
 server=

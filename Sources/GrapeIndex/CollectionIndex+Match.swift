@@ -101,7 +101,7 @@ extension PreparedSearch {
     /// Walks the graph and looks through the tail; nil where fewer come back than were asked for.
     fileprivate func walkMatching(_ plan: MatchPlan, limit: Int, width: Int, view: MatchView) -> [Hit]? {
         // The tail is read before the graph: what leaves it meanwhile is found in the graph.
-        let waiting = tailCandidates(index.tail.snapshot(), width: width) { keep($0, view) }
+        let waiting = tailCandidates(index.tail.snapshot(), limit: limit, width: width) { keep($0, view) }
         let expansionsMax = max(16 * width, index.live / 8)
         let isComplete =
             plan == .walkThrough

@@ -16,7 +16,7 @@ extension CollectionIndex {
                 index: self, query: query, scratch: scratch, pin: pin, scans: !exact && isTailLong)
             let width = min(max(ef, limit), IndexLimits.efMax)
             if exact { return search.scanAll(limit: limit) }
-            let walked = search.candidates(width: search.walkWidth(width))
+            let walked = search.candidates(width: search.walkWidth(width), limit: limit)
             guard let candidates = walked else { return search.scanAll(limit: limit) }
             let hits = search.best(of: candidates, limit: limit)
             // The walk may end early where nearly everything around is dead.

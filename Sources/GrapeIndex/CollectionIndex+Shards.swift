@@ -14,7 +14,7 @@ extension CollectionIndex {
                 index: self, query: query, scratch: scratch, pin: pin, scans: !exact && isTailLong)
             let width = min(max(ef, limit), IndexLimits.efMax)
             if exact { return search.scanAll(limit: limit, shards: shards) }
-            let walked = search.candidates(width: search.walkWidth(width), shards: shards)
+            let walked = search.candidates(width: search.walkWidth(width), limit: limit, shards: shards)
             guard let walked else { return search.scanAll(limit: limit, shards: shards) }
             let hits = search.best(of: walked, limit: limit)
             return hits.count < min(limit, live) ? search.scanAll(limit: limit, shards: shards) : hits
@@ -68,16 +68,16 @@ extension PreparedSearch {
     }
 
     /// As `candidates(width:)`, of these shards.
-    fileprivate func candidates(width: Int, shards: ShardSet) -> [UInt64]? {
+    fileprivate func candidates(width: Int, limit: Int, shards: ShardSet) -> [UInt64]? {
         let live = index.live
         guard width < max(live / 32, 16) || width <= 128 else { return nil }
         let segments = index.tail.snapshot()
         guard index.graph.entry != nil else {
             return CollectionIndex.mergeDistinct(
-                [], tailCandidates(segments, width: width, scorer: full) { keep(shards, of: $0) })
+                [], tailCandidates(segments, width: limit, scorer: full) { keep(shards, of: $0) })
         }
         // The tail is read before the graph: what leaves it meanwhile is found in the graph.
-        let waiting = tailCandidates(segments, width: width) { keep(shards, of: $0) }
+        let waiting = tailCandidates(segments, limit: limit, width: width) { keep(shards, of: $0) }
         let isComplete = index.graph.search(
             scorer: coarse, scratch: scratch, width: width, admission: admission(shards),
             expansionsMax: max(8 * width, live / 8))

@@ -45,16 +45,16 @@ struct PreparedSearch {
     func walkWidth(_ width: Int) -> Int { isCoded ? min(2 * width, IndexLimits.efMax) : width }
 
     /// What the tail and the graph have: entries as in `Beam`, best first. Nil if a scan is called for.
-    func candidates(width: Int) -> [UInt64]? {
+    func candidates(width: Int, limit: Int) -> [UInt64]? {
         let live = index.live
         // A walk scores about sixteen points for each that it keeps, and at random places.
         guard width < max(live / 32, 16) || width <= 128 else { return nil }
         let segments = index.tail.snapshot()
         guard index.graph.entry != nil else {
-            return CollectionIndex.mergeDistinct([], tailCandidates(segments, width: width, scorer: full))
+            return CollectionIndex.mergeDistinct([], tailCandidates(segments, width: limit, scorer: full))
         }
         // The tail is read before the graph: what leaves it meanwhile is found in the graph.
-        let waiting = tailCandidates(segments, width: width)
+        let waiting = tailCandidates(segments, limit: limit, width: width)
         let isComplete = index.graph.search(
             scorer: coarse, scratch: scratch, width: width, stamp: stamp, anyDead: index.anyDeath,
             expansionsMax: max(8 * width, live / 8))
@@ -64,11 +64,18 @@ struct PreparedSearch {
 
     /// The nearest of the tail, at distances as the walk has them. By codes where there are some; a walk over full
     /// vectors then takes the best of them at their true distances.
-    func tailCandidates(_ segments: [TailSegment], width: Int, keep: (_ count: Int) -> Int = { $0 }) -> [UInt64] {
-        guard !isCoded, let rough else { return tailCandidates(segments, width: width, scorer: coarse, keep: keep) }
-        let wanted = max(2 * width, nearestByCode(for: 1, of: index.tail.count))
+    func tailCandidates(
+        _ segments: [TailSegment], limit: Int, width: Int, keep: (_ count: Int) -> Int = { $0 }
+    ) -> [UInt64] {
+        // No more than can be among the results, or among those that are scored again.
+        guard !isCoded else {
+            let wanted = min(width, rescored(limit: limit, candidates: width))
+            return tailCandidates(segments, width: wanted, scorer: coarse, keep: keep)
+        }
+        guard let rough else { return tailCandidates(segments, width: limit, scorer: coarse, keep: keep) }
+        let wanted = nearestByCode(for: limit, of: index.tail.count)
         let nearest = tailCandidates(segments, width: wanted, scorer: rough, keep: keep)
-        var heap = CandidateHeap(capacity: width)
+        var heap = CandidateHeap(capacity: limit)
         score(nearest, into: &heap)
         return heap.sorted()
     }

@@ -181,7 +181,9 @@ let package = Package(
             ], swiftSettings: base),
         .testTarget(name: "GrapeTests", dependencies: ["Grape", "GrapeTestKit"], swiftSettings: base),
         .testTarget(name: "GrapeRaftTests", dependencies: ["GrapeRaft", "GrapeTestKit"], swiftSettings: base),
-        .testTarget(name: "GrapeTestKitTests", dependencies: ["GrapeTestKit", "GrapeSimulation"], swiftSettings: base),
+        .testTarget(
+            name: "GrapeTestKitTests", dependencies: ["GrapeTestKit", "GrapeClusterTestKit", "GrapeSimulation"],
+            swiftSettings: base),
         .testTarget(
             name: "GrapeConfigurationTests", dependencies: ["GrapeConfiguration", "GrapeModel"], swiftSettings: safe),
         .testTarget(

@@ -103,7 +103,8 @@ import Testing
         }
         let emptied = try await refusal(.join(greeting("node-2", boot: 8)))
         #expect(emptied.contains("/cluster/leave") && emptied.contains("\"node_id\":\"node-2\""))
-        let other = FoundedCluster(cluster: PointID(canonical: Array("a8098c1a-f86e-11da-bd1a-00112444be1e".utf8)), layout: ClusterLayout())
+        let other = FoundedCluster(
+            cluster: PointID(canonical: Array("a8098c1a-f86e-11da-bd1a-00112444be1e".utf8)), layout: ClusterLayout())
         #expect(try await refusal(.found(other)).contains("belongs to cluster"))
         await joiner.transport.stop()
         await member.node.close()

@@ -103,15 +103,23 @@ import Testing
         let token = cluster.token()
         let loop = cluster[1].loop
         loop.read([a], token)
-        var late: [[(to: NodeNumber, message: GroupMessage)]] = []
+        var late: [(messages: [(to: NodeNumber, message: GroupMessage)], reads: [(to: NodeNumber, exchange: ReadExchange)])] = []
         // Everything arrives after five ticks, more than two heartbeats.
         for _ in 0..<30 {
             try loop.tick()
             try loop.turn()
-            late.append(cluster[1].environment.outbox)
+            late.append((cluster[1].environment.outbox, cluster[1].environment.exchanges))
             cluster[1].environment.outbox = []
+            cluster[1].environment.exchanges = []
             guard late.count > 5 else { continue }
-            for (target, message) in late.removeFirst() {
+            let arrived = late.removeFirst()
+            for (target, question) in arrived.reads {
+                let node = cluster[Int(target.rawValue)]
+                node.loop.receive(question, from: NodeNumber(1))
+                for (_, answer) in node.environment.exchanges { loop.receive(answer, from: target) }
+                node.environment.exchanges = []
+            }
+            for (target, message) in arrived.messages {
                 let node = cluster[Int(target.rawValue)]
                 node.loop.receive([message], from: NodeNumber(1))
                 _ = try node.work()

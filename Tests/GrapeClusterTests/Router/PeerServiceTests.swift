@@ -18,7 +18,8 @@ import Testing
             let write = RouterWorld.write(id, Float(id), .none)
             next[write.group, default: 0] += 1
             return CommittedEntry(
-                group: write.group, index: LogIndex(next[write.group] ?? 0), term: 1, content: .command(write.entries[0]))
+                group: write.group, index: LogIndex(next[write.group] ?? 0), term: 1,
+                content: .command(write.entries[0]))
         }
         _ = try world.engine.apply(entries)
         return world

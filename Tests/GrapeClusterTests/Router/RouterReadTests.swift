@@ -40,7 +40,8 @@ import Testing
             throw GrapeError(.collectionNotFound, "c")
         }
         return try await world.router.search(
-            request, collection, fresh: world.cluster.current.own, pool: world.pool, deadline: .now + .milliseconds(Int(seconds * 1_000)))
+            request, collection, fresh: world.cluster.current.own, pool: world.pool,
+            deadline: .now + .milliseconds(Int(seconds * 1_000)))
     }
 
     // MARK: Covers

@@ -36,10 +36,12 @@ import Testing
         world.peers.play { request, _ throws(PeerFailure) in
             guard case .propose(let proposals) = request else { return .unreadable }
             let results = shard.propose(proposals)
-            guard isLost.withLock({ isLost in
-                defer { isLost = true }
-                return isLost
-            }) else {
+            guard
+                isLost.withLock({ isLost in
+                    defer { isLost = true }
+                    return isLost
+                })
+            else {
                 #expect(shard.value(5) == 1)
                 let other = RouterWorld.write(5, 2, WriteOrigin(incarnation: 8, sequence: 1, lowestOpen: 1))
                 _ = shard.propose(other.entries.map { Proposal(group: other.group, entry: $0) })
@@ -154,10 +156,12 @@ import Testing
         #expect(world.peers.asked.count == 1)
         let isFirst = Mutex(true)
         world.peers.play { request, _ throws(PeerFailure) in
-            guard case .propose(let proposals) = request, !isFirst.withLock({ isFirst in
-                defer { isFirst = false }
-                return isFirst
-            }) else { throw PeerFailure(mayHaveArrived: true, message: "broke") }
+            guard case .propose(let proposals) = request,
+                !isFirst.withLock({ isFirst in
+                    defer { isFirst = false }
+                    return isFirst
+                })
+            else { throw PeerFailure(mayHaveArrived: true, message: "broke") }
             return .proposed(proposals.map { _ in .refused(full) })
         }
         let again = await world.commit([RouterWorld.write(1, 4, origin(7, 2))], seconds: 0.3)

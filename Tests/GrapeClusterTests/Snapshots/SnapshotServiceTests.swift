@@ -94,7 +94,8 @@ import Testing
         let world = try SnapshotWorld(nodes: 3)
         try SnapshotWorld.fill(world[1].engine)
         let foreign = try ShardExport(
-            of: Self.first, cluster: [UInt8](repeating: 9, count: 16), shardCount: 2, database: world[1].engine.database)
+            of: Self.first, cluster: [UInt8](repeating: 9, count: 16), shardCount: 2, database: world[1].engine.database
+        )
         let own = try ShardExport(
             of: Self.first, cluster: SnapshotWorld.cluster, shardCount: 2, database: world[1].engine.database)
         let headers = [foreign.header.encoded, own.header.encoded]

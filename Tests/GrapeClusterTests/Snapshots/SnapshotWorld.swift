@@ -39,7 +39,9 @@ final class SnapshotWorld: Sendable {
     }
 
     subscript(_ number: UInt32) -> Node {
-        guard let node = nodes.withLock({ $0[NodeNumber(number)] }) else { preconditionFailure("node \(number) is off") }
+        guard let node = nodes.withLock({ $0[NodeNumber(number)] }) else {
+            preconditionFailure("node \(number) is off")
+        }
         return node
     }
 
@@ -145,7 +147,8 @@ final class SnapshotWorld: Sendable {
     func generations(_ node: UInt32, _ shard: UInt16) throws -> Set<UInt32> {
         let front = [UInt8(shard >> 8), UInt8(shard & 255)]
         var found: Set<UInt32> = []
-        var cursor = try self[node].engine.database.cursor(.payloads, from: front, to: front + [0xff, 0xff, 0xff, 0xff])
+        var cursor = try self[node].engine.database.cursor(
+            .payloads, from: front, to: front + [0xff, 0xff, 0xff, 0xff])
         try cursor.seekToFirst()
         while cursor.isValid {
             found.insert(cursor.key.uint32BigEndian(at: 2))

@@ -38,7 +38,9 @@ import Testing
         let node = try await TransportNode("a", number: 1)
         let peer = try await entered(node)
         // Each write ends within a frame.
-        let stream = (0..<600).flatMap { WireProtocol.frame(.report, [UInt8](repeating: UInt8($0 & 255), count: 5_000)) }
+        let stream = (0..<600).flatMap {
+            WireProtocol.frame(.report, [UInt8](repeating: UInt8($0 & 255), count: 5_000))
+        }
         var rest = stream[...]
         while !rest.isEmpty {
             peer.send(Array(rest.prefix(4_999)))
@@ -81,7 +83,8 @@ import Testing
             WireProtocol.frame(255, []), WireProtocol.frame(.report, [1], flags: 1), block(0, []), block(0, [1]),
             block(1 << 31, [0]), block(79 << 20, [0xf0] + [UInt8](repeating: 255, count: 1_000)),
             block(100, [UInt8](repeating: 0xff, count: 50)), WireProtocol.frame(.messages, [1, 2, 3]),
-            WireProtocol.frame(.messages, WireProtocol.little(UInt64(UInt32.max), 4)), WireProtocol.frame(.request, [1]),
+            WireProtocol.frame(.messages, WireProtocol.little(UInt64(UInt32.max), 4)),
+            WireProtocol.frame(.request, [1]),
             WireProtocol.frame(.hello, []), WireProtocol.frame(.welcome, []),
         ]
         for bytes in hostile {
@@ -156,7 +159,9 @@ import Testing
         second.answers { Array($0.reversed()) }
         var random = Xoshiro256(seed: 2)
         for size in [0, 1, 4_095, 4_096, 4_097, 100_000, 5 << 20] {
-            let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 7) ^ (size % 2 == 0 ? UInt8(random.below(256)) : 0) }
+            let body = (0..<size).map {
+                UInt8(truncatingIfNeeded: $0 / 7) ^ (size % 2 == 0 ? UInt8(random.below(256)) : 0)
+            }
             for lane in [PeerLane.quick, .bulk] {
                 #expect(try await first.ask(body, 2, lane: lane) == body.reversed())
             }

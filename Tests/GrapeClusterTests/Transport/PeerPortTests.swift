@@ -134,7 +134,10 @@ private struct Certificates {
         let path = "\(directory)/\(name)"
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         try run(
-            ["req", "-x509", "-days", "2", "-subj", "/CN=\(name)-ca", "-keyout", "\(path)-ca.key", "-out", "\(path)-ca.pem"]
+            [
+                "req", "-x509", "-days", "2", "-subj", "/CN=\(name)-ca", "-keyout", "\(path)-ca.key", "-out",
+                "\(path)-ca.pem",
+            ]
                 + key)
         try run(["req", "-subj", "/CN=\(name)-node", "-keyout", "\(path).key", "-out", "\(path).csr"] + key)
         try run(

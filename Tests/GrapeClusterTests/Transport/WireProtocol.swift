@@ -65,7 +65,8 @@ enum WireProtocol {
             let start = rest.startIndex
             frames.append(
                 Frame(
-                    kind: rest[start + 4], flags: rest[start + 5], body: Array(rest[(start + 10)..<(start + 4 + length)])))
+                    kind: rest[start + 4], flags: rest[start + 5],
+                    body: Array(rest[(start + 10)..<(start + 4 + length)])))
             rest = rest.dropFirst(4 + length)
         }
         return frames

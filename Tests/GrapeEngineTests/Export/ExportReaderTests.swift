@@ -170,7 +170,8 @@ import Testing
             var reader = ExportReader()
             reader.feed(parts[0])
             _ = try reader.next()
-            let front = ExportByHand.bytes(64, 4) + ExportByHand.bytes(0, 4) + [1, 1, 0, 0] + ExportByHand.bytes(raw, 4)
+            let front =
+                ExportByHand.bytes(64, 4) + ExportByHand.bytes(0, 4) + [1, 1, 0, 0] + ExportByHand.bytes(raw, 4)
             let stored = [UInt8](repeating: 0xf0, count: 64)
             reader.feed(front + ExportByHand.bytes(Int(CRC32C.checksum(front + stored)), 4) + stored)
             #expect(throws: ExportError.damaged(.block(0, record: nil), "64 bytes can't hold \(raw)")) {

@@ -14,7 +14,8 @@ enum ExportWorld {
     static func create(in log: inout TestLog, dimension: Int) {
         log.create(dimension: dimension)
         let vectors = [
-            VectorSchema(dimension: dimension, metric: .euclidean), VectorSchema(name: "b", dimension: 2, metric: .dotProduct),
+            VectorSchema(dimension: dimension, metric: .euclidean),
+            VectorSchema(name: "b", dimension: 2, metric: .dotProduct),
         ]
         log.append(.catalog, CatalogCommand.create(name: "d", vectors: vectors).encoded)
         log.append(.catalog, CatalogCommand.created(second).encoded)

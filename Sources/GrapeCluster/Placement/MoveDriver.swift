@@ -37,6 +37,9 @@ package struct MoveDriver: Sendable {
                 return isLeaving || liveness(place.node) == .dead || report(place)?.isLost == true
             }, isDead: { layout.member($0) == nil || liveness($0) == .dead })
         if isHopeless, let move = placement.move { return .commit(.cancelMove(shard, id: move.id)) }
+        if MoveStep.isWronglyGivenUp(placement, status.configuration), let move = placement.move {
+            return .commit(.cancelMove(shard, id: move.id))
+        }
         let wanted = Set(placement.target.map { ReplicaID(node: $0.node, serial: $0.serial) })
         switch MoveStep.next(status, voters: wanted, isAlive: { isAble($0, status, liveness, report) }) {
         case .wait: return .none

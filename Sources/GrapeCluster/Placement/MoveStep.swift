@@ -85,6 +85,16 @@ package enum MoveStep: Sendable, Hashable {
         return staying.count <= placement.target.count / 2
     }
 
+    /// Whether the move was given up, but a change that was under way has made the new replica a voter in the place of the lost
+    /// one on its node, which never comes back: then the new one is to stay.
+    package static func isWronglyGivenUp(_ placement: ShardPlacement, _ configuration: ConfState) -> Bool {
+        guard let new = placement.turnedRound, let lost = placement.lostBesideTurnedRound,
+            configuration.votersOutgoing.isEmpty
+        else { return false }
+        return configuration.voters.contains(ReplicaID(node: new.node, serial: new.serial))
+            && !configuration.voters.contains(ReplicaID(node: lost.node, serial: lost.serial))
+    }
+
     private static func leave(_ status: GroupStatus, _ isAlive: (ReplicaID) -> Bool) -> MoveStep {
         let staying = Set(status.configuration.voters)
         if staying.contains(status.replica) { return .change(.leaveJoint) }

@@ -126,12 +126,20 @@ package struct ClusterLayout: Sendable, Hashable {
 extension ClusterLayout {
     /// A replica that was to come may vote by now, or may be about to by a change that is under way: so the move is turned
     /// round, and the replica is kept until its group has no place for it for certain.
+    ///
+    /// Where it was to take the place of a lost one on its own node, that one is gone for good: if the new one votes by now
+    /// (a change under way overtook the end of the move), the move is turned round once more, and it stays.
     private mutating func cancelMove(_ shard: ShardID, _ id: UInt64) -> LayoutOutcome {
         guard let placement = placement(shard), let move = placement.move, move.id == id else { return .notFound }
-        // One that was turned round goes on to its end.
-        if let removing = move.removing, !placement.replicas.contains(removing) { return .notFound }
-        placements[Int(shard.rawValue)].move = move.adding.map {
-            ShardMove(id: UInt64(nextSerial), adding: nil, removing: $0, startedAt: move.startedAt)
+        if let removing = move.removing, !placement.replicas.contains(removing) {
+            // One that was turned round goes on to its end.
+            guard let lost = placement.lostBesideTurnedRound else { return .notFound }
+            placements[Int(shard.rawValue)].move = ShardMove(
+                id: UInt64(nextSerial), adding: removing, removing: lost, startedAt: move.startedAt)
+        } else {
+            placements[Int(shard.rawValue)].move = move.adding.map {
+                ShardMove(id: UInt64(nextSerial), adding: nil, removing: $0, startedAt: move.startedAt)
+            }
         }
         nextSerial += 1
         return .done

@@ -67,10 +67,17 @@ package struct ShardPlacement: Sendable, Hashable {
         self.move = move
     }
 
+    /// The replica that was to come by a move that was turned round.
+    package var turnedRound: ReplicaPlace? { move?.removing.flatMap { replicas.contains($0) ? nil : $0 } }
+
+    /// The replica in whose place, on the same node, the one of a turned-round move was to come: it was lost.
+    package var lostBesideTurnedRound: ReplicaPlace? {
+        turnedRound.flatMap { new in replicas.first { $0.node == new.node } }
+    }
+
     /// All that a node may hold of the shard now.
     package var all: [ReplicaPlace] {
-        let turnedRound = move?.removing.map { replicas.contains($0) ? [] : [$0] } ?? []
-        return replicas + (move?.adding.map { [$0] } ?? []) + turnedRound
+        replicas + (move?.adding.map { [$0] } ?? []) + (turnedRound.map { [$0] } ?? [])
     }
 
     /// The replicas when the move is done. The one that comes takes the place of the one that goes, so that who leads by

@@ -61,12 +61,4 @@ struct BenchTests {
         #expect(status == 1)
         #expect(output.hasPrefix("Error: http://127.0.0.1:1: no connection"), "\(output)")
     }
-
-    @Test("gRPC is refused until there is a service")
-    func grpc() async throws {
-        let arguments = ["search", "--endpoint", "http://127.0.0.1:1", "--protocol", "grpc"] + Self.queries
-        let (status, output) = try await Site().run("grape-bench", arguments: arguments)
-        #expect(status == 64)
-        #expect(output.contains("gRPC"), "\(output)")
-    }
 }

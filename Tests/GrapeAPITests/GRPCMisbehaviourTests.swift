@@ -87,7 +87,10 @@ import GrapeAPI
             try await GRPCConnection.with(server) { (connection) async throws in
                 #expect(try await connection.health.check(Grpc_Health_V1_HealthCheckRequest()).status == .serving)
                 let second = try await RawConnection.open(port: server.grpcPort)
+                let opened = ContinuousClock.now
                 await #expect(throws: RawConnection.Closed.self) { try await second.response() }
+                // By the server, and not by the connection's own limit.
+                #expect(ContinuousClock.now - opened < .seconds(10))
                 #expect(try await connection.health.check(Grpc_Health_V1_HealthCheckRequest()).status == .serving)
             }
         }

@@ -103,7 +103,9 @@ import Testing
         let token = cluster.token()
         let loop = cluster[1].loop
         loop.read([a], token)
-        var late: [(messages: [(to: NodeNumber, message: GroupMessage)], reads: [(to: NodeNumber, exchange: ReadExchange)])] = []
+        var late:
+            [(messages: [(to: NodeNumber, message: GroupMessage)], reads: [(to: NodeNumber, exchange: ReadExchange)])] =
+                []
         // Everything arrives after five ticks, more than two heartbeats.
         for _ in 0..<30 {
             try loop.tick()

@@ -222,7 +222,7 @@ import Testing
             node.transport.sendReport(body, to: NodeNumber(2))
             let probe = Task { try await node.ask(body, 2, seconds: 0.05) }
             if let error = await probe.result.failure as? PeerFailure, !error.mayHaveArrived {
-                #expect(ContinuousClock.now - start < .seconds(1))
+                #expect(ContinuousClock.now - start < .seconds(4))
                 failures += 1
             }
         }

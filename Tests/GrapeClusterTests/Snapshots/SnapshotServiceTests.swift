@@ -113,6 +113,7 @@ import Testing
         #expect(try await world.report(Self.first))
         #expect(answers.withLock { $0 } == [0x22, 0x22])
         #expect(try world.digest(2, 0) == world.digest(1, 0))
+        #expect(try world.rows(2, 0) == Int(world.digest(1, 0).points))
         #expect(try world.generations(2, 0).count == 1)
         #expect(try world.generations(2, 1).isEmpty)
         try await world.stopAll()

@@ -144,14 +144,20 @@ final class SnapshotWorld: Sendable {
     }
 
     /// Generations of a shard that have rows on a node.
-    func generations(_ node: UInt32, _ shard: UInt16) throws -> Set<UInt32> {
+    func generations(_ node: UInt32, _ shard: UInt16) throws -> Set<UInt32> { Set(try allRows(node, shard)) }
+
+    /// Points of a shard that have rows on a node.
+    func rows(_ node: UInt32, _ shard: UInt16) throws -> Int { try allRows(node, shard).count }
+
+    /// The generation of each row.
+    private func allRows(_ node: UInt32, _ shard: UInt16) throws -> [UInt32] {
         let front = [UInt8(shard >> 8), UInt8(shard & 255)]
-        var found: Set<UInt32> = []
+        var found: [UInt32] = []
         var cursor = try self[node].engine.database.cursor(
             .payloads, from: front, to: front + [0xff, 0xff, 0xff, 0xff])
         try cursor.seekToFirst()
         while cursor.isValid {
-            found.insert(cursor.key.uint32BigEndian(at: 2))
+            found.append(cursor.key.uint32BigEndian(at: 2))
             try cursor.next()
         }
         return found

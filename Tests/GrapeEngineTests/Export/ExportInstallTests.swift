@@ -1,8 +1,10 @@
 import Dispatch
+import Foundation
 import GrapeEngine
 import GrapeModel
 import GrapeStorage
 import GrapeTestKit
+import Synchronization
 import Testing
 
 /// Rows that came as a whole get into the indexes while apply goes on.
@@ -24,7 +26,7 @@ import Testing
 
     private func found(_ engine: Engine) throws -> [PointID: Float] {
         let collection = try #require(engine.collection(EngineFixture.collection))
-        var request = SearchRequest(vector: [0], limit: 5_000)
+        var request = SearchRequest(vector: [0], limit: 20_000)
         request.withVector = true
         request.exact = true
         let points = try engine.search(request, in: collection, shards: ShardSet([Self.shard]))
@@ -48,16 +50,16 @@ import Testing
         seed: UInt64
     ) throws {
         let directories = try (TemporaryDirectory(), TemporaryDirectory())
-        var (log, parts) = try source(directories.0, 12_000)
+        var (log, parts) = try source(directories.0, 40_000)
         let engine = try EngineFixture.open(directories.1.path)
         var catalog = TestLog()
         catalog.create(dimension: 1)
         _ = try engine.apply(catalog.take())
-        try ExportWorld.install(parts, in: engine, inBackground: true)
-        var expected = Dictionary(uniqueKeysWithValues: ids(0..<12_000).map { (PointID.integer($0), Float(1)) })
+        var expected = Dictionary(uniqueKeysWithValues: ids(0..<40_000).map { (PointID.integer($0), Float(1)) })
         var random = Xoshiro256(seed: seed)
-        let all = ids(0..<12_100)
+        let all = ids(0..<40_100)
         var rounds = 0
+        try ExportWorld.install(parts, in: engine, inBackground: true)
         while engine.isInstalling(Self.shard) || rounds < 20 {
             rounds += 1
             try #require(rounds < 20_000)
@@ -70,8 +72,15 @@ import Testing
             _ = try engine.apply(log.take())
         }
         #expect(try found(engine) == expected)
-        let live = try #require(engine.collection(EngineFixture.collection)).indexes[0].counts.live
-        #expect(live == expected.count)
+        // Answers are made of rows; the index itself must have them too.
+        let index = try #require(engine.collection(EngineFixture.collection)).indexes[0]
+        #expect(index.counts.live == expected.count)
+        let generation = engine.generation(of: Self.group)
+        let prefix = RowKeyPrefix(shard: Self.shard, generation: generation, collection: EngineFixture.collection)
+        for id in expected.keys {
+            let row = try #require(try engine.database.get(.vectors, prefix.key(of: id)))
+            #expect(index.version(ofKey: id.encoded.span) == VectorRow.version(of: row.span)?.rawValue)
+        }
         try EngineFixture.close(engine)
     }
 
@@ -106,20 +115,27 @@ import Testing
         catalog.create(dimension: 1)
         _ = try engine.apply(catalog.take())
         let count = ids(0..<6_000).count
-        for round in 0..<40 {
+        for round in 0..<10 {
             for _ in 0..<3 { try ExportWorld.install(parts, in: engine, inBackground: true) }
             try wait(engine)
             #expect(try found(engine).count == count, "round \(round)")
         }
-        // Those that were overtaken may still be about to begin.
-        try waitForOthers()
+        // All threads of the class on which loads run are taken: one begins when a later one is through.
+        let gate = Atomic(true)
+        let busy = DispatchQueue(label: "busy", qos: .utility, attributes: .concurrent)
+        for _ in 0..<64 { busy.async { while gate.load(ordering: .relaxed) {} } }
+        try ExportWorld.install(parts, in: engine, inBackground: true)
+        try ExportWorld.install(parts, in: engine)
+        #expect(try found(engine).count == count)
+        gate.store(false, ordering: .relaxed)
+        busy.sync(flags: .barrier) {}
+        for _ in 0..<100 {
+            DispatchQueue.global(qos: .background).sync {}
+            usleep(1_000)
+        }
         #expect(try found(engine).count == count)
         #expect(try ExportWorld.generations(of: Self.shard, in: engine).count == 1)
         try EngineFixture.close(engine)
-    }
-
-    private func waitForOthers() throws {
-        for _ in 0..<20 { DispatchQueue.global(qos: .background).sync {} }
     }
 
     @Test func `A collection that is announced while its rows are loaded has them all`() throws {

@@ -40,13 +40,13 @@ import Testing
         var resumed = try ShardImport(second.header.encoded, engine: receiver)
         #expect(resumed.held == 2 && !resumed.isComplete)
         while !resumed.isComplete {
-            try second.rewind(to: resumed.held)
+            try second.seek(to: resumed.held)
             try resumed.take(try #require(try second.next()))
         }
         #expect(resumed.points == UInt64(Self.points))
-        try second.rewind(to: 1)
+        try second.seek(to: 1)
         #expect(try second.next() != nil, "back again")
-        #expect(throws: ExportError.self) { try second.rewind(to: 1_000) }
+        #expect(throws: ExportError.self) { try second.seek(to: 1_000) }
         second.close()
         for engine in [sender, receiver] { try EngineFixture.close(engine) }
     }

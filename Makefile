@@ -6,6 +6,7 @@ SOURCES = Package.swift Sources Tests bench
 SWIFT_FLAGS = -c release
 IMPORT_CHECK = --explicit-target-dependency-import-check error
 
+SHELL = /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 .PHONY: help setup demo stop-demo cluster stop-cluster test check lint imports format release bench bench-index costs bench-cluster \
 	simulate faults clean
@@ -29,10 +30,11 @@ stop-cluster: ## stop the three nodes
 	@scripts/stop_cluster.sh
 
 # Built apart: `swift test` alone compiles all modules once more, with other flags. At most four tests at a time: those
-# with servers of their own need a part of the machine each.
+# with servers of their own need a part of the machine each. What failed is said once more at the end.
 test: setup ## pass the tests
 	swift build $(SWIFT_FLAGS) --build-tests
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test $(SWIFT_FLAGS) --skip-build
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test $(SWIFT_FLAGS) --skip-build 2>&1 | tee .build/test.log \
+		|| { grep "✘" .build/test.log; exit 1; }
 
 check: setup lint imports test ## format, lint, imports, build without warnings, test
 

@@ -10,25 +10,25 @@ struct ClusterSimulationTests {
     private static let seconds = ProcessInfo.processInfo.environment["GRAPE_SIMULATION_SECONDS"] ?? "10"
 
     @Test("Fresh seeds run clean")
-    func freshSeeds() throws {
-        let result = try SimulateProcess.run(["--cluster", "--seconds", Self.seconds])
+    func freshSeeds() async throws {
+        let result = try await SimulateProcess.run(["--cluster", "--seconds", Self.seconds])
         #expect(result.status == 0, "\(result.output)")
         print(result.output)
     }
 
     @Test("Every rare event happens within the first 200 seeds, and every run is clean")
-    func coverage() throws {
-        let result = try SimulateProcess.run(["--cluster", "--seed", "1", "--runs", "200"])
+    func coverage() async throws {
+        let result = try await SimulateProcess.run(["--cluster", "--seed", "1", "--runs", "200"])
         #expect(result.status == 0 && !result.output.contains("never happened"), "\(result.output)")
     }
 
     @Test("Twenty seeds give the same trace in another process")
-    func replay() throws {
+    func replay() async throws {
         let traces = try (UInt64(1)...20).map { seed in
             let report = try ClusterSimulation(ClusterOptions(seed: seed, events: 4_000)).run()
             return "trace \(seed) \(String(report.trace, radix: 16))"
         }
-        let other = try SimulateProcess.run(
+        let other = try await SimulateProcess.run(
             ["--cluster", "--seed", "1", "--runs", "20", "--events", "4000", "--workers", "1", "--trace"])
         #expect(other.output.split(separator: "\n").filter { $0.hasPrefix("trace") }.map(String.init) == traces)
         #expect(Set(traces.map { $0.split(separator: " ").last }).count == 20)
@@ -37,21 +37,21 @@ struct ClusterSimulationTests {
     @Test(
         "A planted bug is caught within 60 seeds, and the printed command shows it again",
         arguments: ClusterBug.allCases)
-    func plantedBug(_ bug: ClusterBug) throws {
-        let result = try SimulateProcess.run(
+    func plantedBug(_ bug: ClusterBug) async throws {
+        let result = try await SimulateProcess.run(
             ["--cluster", "--seed", "1", "--runs", "60", "--plant", bug.rawValue, "--workers", "1"])
         #expect(result.status == 1, "\(bug.rawValue) went unnoticed: \(result.output)")
         let command = try #require(
             result.output.split(separator: "\n").first { $0.hasPrefix("replay: grape-simulate ") })
-        let again = try SimulateProcess.run(command.split(separator: " ").dropFirst(2).map(String.init))
+        let again = try await SimulateProcess.run(command.split(separator: " ").dropFirst(2).map(String.init))
         let failure = result.output.split(separator: "\n").first { $0.hasPrefix("FAILED") }
         #expect(failure != nil)
         #expect(again.output.split(separator: "\n").first { $0.hasPrefix("FAILED") } == failure)
     }
 
     @Test("A bug of the core's simulator is none of a cluster's")
-    func otherBugs() throws {
-        let result = try SimulateProcess.run(["--cluster", "--plant", PlantedBug.voteNotPersisted.rawValue])
+    func otherBugs() async throws {
+        let result = try await SimulateProcess.run(["--cluster", "--plant", PlantedBug.voteNotPersisted.rawValue])
         #expect(result.status == 2 && result.output.contains("usage:"), "\(result.output)")
     }
 }

@@ -30,14 +30,7 @@ package struct MoveDriver: Sendable {
         report: (ReplicaPlace) -> NodeReport.Group?
     ) -> Action {
         guard let placement = layout.placement(shard), knows(layout, status.configuration) else { return .none }
-        let isHopeless = MoveStep.isHopeless(
-            placement, status.configuration,
-            isUseless: { place in
-                let isLeaving = layout.member(place.node)?.state != .member
-                return isLeaving || liveness(place.node) == .dead || report(place)?.isLost == true
-            }, isDead: { layout.member($0) == nil || liveness($0) == .dead })
-        if isHopeless, let move = placement.move { return .commit(.cancelMove(shard, id: move.id)) }
-        if MoveStep.isWronglyGivenUp(placement, status.configuration), let move = placement.move {
+        if let move = placement.move, isToTurn(placement, status.configuration, layout, liveness, report) {
             return .commit(.cancelMove(shard, id: move.id))
         }
         let wanted = Set(placement.target.map { ReplicaID(node: $0.node, serial: $0.serial) })
@@ -49,6 +42,20 @@ package struct MoveDriver: Sendable {
             guard let move = placement.move, hasSettled(move.id, placement.target, status, report) else { return .none }
             return .commit(.finishMove(shard, id: move.id))
         }
+    }
+
+    private func isToTurn(
+        _ placement: ShardPlacement, _ configuration: ConfState, _ layout: ClusterLayout,
+        _ liveness: (NodeNumber) -> ClusterView.Liveness, _ report: (ReplicaPlace) -> NodeReport.Group?
+    ) -> Bool {
+        func isUseless(_ place: ReplicaPlace) -> Bool {
+            let isLeaving = layout.member(place.node)?.state != .member
+            return isLeaving || liveness(place.node) == .dead || report(place)?.isLost == true
+        }
+        return MoveStep.isHopeless(
+            placement, configuration, isUseless: isUseless,
+            isDead: { layout.member($0) == nil || liveness($0) == .dead })
+            || MoveStep.isWronglyGivenUp(placement, configuration, isUseless: isUseless)
     }
 
     /// What the leader of the catalog's own group does next.

@@ -85,14 +85,16 @@ package enum MoveStep: Sendable, Hashable {
         return staying.count <= placement.target.count / 2
     }
 
-    /// Whether the move was given up, but a change that was under way has made the new replica a voter in the place of the lost
-    /// one on its node, which never comes back: then the new one is to stay.
-    package static func isWronglyGivenUp(_ placement: ShardPlacement, _ configuration: ConfState) -> Bool {
-        guard let new = placement.turnedRound, let lost = placement.lostBesideTurnedRound,
-            configuration.votersOutgoing.isEmpty
+    /// Whether the move was given up, but a change that was under way has made the new replica a voter in the place of one
+    /// that can't come back (lost, if the new one is on its node): then the new one is to stay.
+    package static func isWronglyGivenUp(
+        _ placement: ShardPlacement, _ configuration: ConfState, isUseless: (ReplicaPlace) -> Bool
+    ) -> Bool {
+        guard let new = placement.turnedRound, let replaced = placement.move?.replaced,
+            configuration.votersOutgoing.isEmpty, new.node == replaced.node || isUseless(replaced)
         else { return false }
         return configuration.voters.contains(ReplicaID(node: new.node, serial: new.serial))
-            && !configuration.voters.contains(ReplicaID(node: lost.node, serial: lost.serial))
+            && !configuration.voters.contains(ReplicaID(node: replaced.node, serial: replaced.serial))
     }
 
     private static func leave(_ status: GroupStatus, _ isAlive: (ReplicaID) -> Bool) -> MoveStep {

@@ -127,18 +127,19 @@ extension ClusterLayout {
     /// A replica that was to come may vote by now, or may be about to by a change that is under way: so the move is turned
     /// round, and the replica is kept until its group has no place for it for certain.
     ///
-    /// Where it was to take the place of a lost one on its own node, that one is gone for good: if the new one votes by now
-    /// (a change under way overtook the end of the move), the move is turned round once more, and it stays.
+    /// If the new one votes by now (a change under way overtook the end of the move) and the one that it replaced is of no
+    /// use any more, the move is turned round once more, and the new one stays.
     private mutating func cancelMove(_ shard: ShardID, _ id: UInt64) -> LayoutOutcome {
         guard let placement = placement(shard), let move = placement.move, move.id == id else { return .notFound }
         if let removing = move.removing, !placement.replicas.contains(removing) {
-            // One that was turned round goes on to its end.
-            guard let lost = placement.lostBesideTurnedRound else { return .notFound }
+            guard let replaced = move.replaced, placement.replicas.contains(replaced) else { return .notFound }
             placements[Int(shard.rawValue)].move = ShardMove(
-                id: UInt64(nextSerial), adding: removing, removing: lost, startedAt: move.startedAt)
+                id: UInt64(nextSerial), adding: removing, removing: replaced, startedAt: move.startedAt)
         } else {
             placements[Int(shard.rawValue)].move = move.adding.map {
-                ShardMove(id: UInt64(nextSerial), adding: nil, removing: $0, startedAt: move.startedAt)
+                ShardMove(
+                    id: UInt64(nextSerial), adding: nil, removing: $0, replaced: move.removing,
+                    startedAt: move.startedAt)
             }
         }
         nextSerial += 1

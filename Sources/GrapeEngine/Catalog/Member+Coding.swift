@@ -80,7 +80,7 @@ extension ShardPlacement {
     private static let format: UInt8 = 1
 
     /// Format (8 bits), replicas (count 32 bits; node and serial, 32 each), whether there is a move (8); its id (64), the
-    /// replica that comes and the one that goes (node 0: none), its beginning (64).
+    /// replica that comes, the one that goes, the one that was to be replaced (node 0: none), its beginning (64).
     package func encode(into bytes: inout [UInt8]) {
         bytes.append(Self.format)
         bytes.appendLittleEndian(UInt32(replicas.count))
@@ -109,14 +109,18 @@ extension ShardMove {
         bytes.appendLittleEndian(id)
         adding.encode(into: &bytes)
         removing.encode(into: &bytes)
+        replaced.encode(into: &bytes)
         bytes.appendLittleEndian(startedAt)
     }
 
     init?(reader: inout ByteReader) {
         guard let id = reader.integer(UInt64.self), let adding = ReplicaPlace(reader: &reader),
-            let removing = ReplicaPlace(reader: &reader), let startedAt = reader.integer(UInt64.self)
+            let removing = ReplicaPlace(reader: &reader), let replaced = ReplicaPlace(reader: &reader),
+            let startedAt = reader.integer(UInt64.self)
         else { return nil }
         func present(_ place: ReplicaPlace) -> ReplicaPlace? { place.node.rawValue == 0 ? nil : place }
-        self.init(id: id, adding: present(adding), removing: present(removing), startedAt: startedAt)
+        self.init(
+            id: id, adding: present(adding), removing: present(removing), replaced: present(replaced),
+            startedAt: startedAt)
     }
 }

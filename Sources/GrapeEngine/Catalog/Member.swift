@@ -70,11 +70,6 @@ package struct ShardPlacement: Sendable, Hashable {
     /// The replica that was to come by a move that was turned round.
     package var turnedRound: ReplicaPlace? { move?.removing.flatMap { replicas.contains($0) ? nil : $0 } }
 
-    /// The replica in whose place, on the same node, the one of a turned-round move was to come: it was lost.
-    package var lostBesideTurnedRound: ReplicaPlace? {
-        turnedRound.flatMap { new in replicas.first { $0.node == new.node } }
-    }
-
     /// All that a node may hold of the shard now.
     package var all: [ReplicaPlace] {
         replicas + (move?.adding.map { [$0] } ?? []) + (turnedRound.map { [$0] } ?? [])
@@ -97,13 +92,18 @@ package struct ShardMove: Sendable, Hashable {
     package var adding: ReplicaPlace?
     /// One that is none of the shard's replicas was to come, and the move was given up.
     package var removing: ReplicaPlace?
+    /// Of a move that was given up: the replica in whose place the other one was to come.
+    package var replaced: ReplicaPlace?
     /// Milliseconds since 1970, by the clock of whoever planned it.
     package var startedAt: UInt64
 
-    package init(id: UInt64, adding: ReplicaPlace?, removing: ReplicaPlace?, startedAt: UInt64) {
+    package init(
+        id: UInt64, adding: ReplicaPlace?, removing: ReplicaPlace?, replaced: ReplicaPlace? = nil, startedAt: UInt64
+    ) {
         self.id = id
         self.adding = adding
         self.removing = removing
+        self.replaced = replaced
         self.startedAt = startedAt
     }
 }

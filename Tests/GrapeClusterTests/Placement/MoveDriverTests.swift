@@ -31,17 +31,19 @@ import Testing
     }
 
     /// Replica 5 was to come in the place of replica 2, on the same node or on another one, and was given up.
-    @Test(arguments: [2, 4] as [UInt32])
-    func `A repair that was given up goes on where its new replica votes in the place of the lost one`(node: UInt32) {
+    @Test(arguments: [(2, false), (4, false), (4, true)] as [(UInt32, Bool)])
+    func `A move that was given up goes on where its new replica votes in the place of one that is of no use`(
+        node: UInt32, isUseless: Bool
+    ) {
         let old = voters.map { ReplicaPlace(node: $0.node, serial: $0.serial) }
         let new = ReplicaPlace(node: NodeNumber(node), serial: 5)
-        let move = ShardMove(id: 9, adding: nil, removing: new, startedAt: 1)
+        let move = ShardMove(id: 9, adding: nil, removing: new, replaced: old[1], startedAt: 1)
         let placement = ShardPlacement(replicas: old, move: move)
         func isToGoOn(_ ids: [ReplicaID], _ outgoing: [ReplicaID] = []) -> Bool {
-            MoveStep.isWronglyGivenUp(placement, ConfState(voters: ids, votersOutgoing: outgoing))
+            MoveStep.isWronglyGivenUp(placement, ConfState(voters: ids, votersOutgoing: outgoing)) { _ in isUseless }
         }
         let changed = [voters[0], voters[2], ReplicaID(node: new.node, serial: new.serial)]
-        #expect(isToGoOn(changed) == (node == 2))
+        #expect(isToGoOn(changed) == (node == 2 || isUseless))
         #expect(!isToGoOn(voters), "the new one never voted")
         #expect(!isToGoOn(changed, voters), "the joint configuration is left first")
     }

@@ -97,9 +97,8 @@ struct ToyCluster {
                 replica.node != number && !gone.contains(replica.node) && group.ends[replica] != nil
                     && !group.lost.contains(replica)
             }
-            guard group.hasMajority(isThere), case .shard(let shard) = group.group else {
-                return group.hasMajority(isThere)
-            }
+            guard group.hasMajority(isThere), group.canElect(isThere) else { return false }
+            guard case .shard(let shard) = group.group else { return true }
             let target = layout.placement(shard)?.target ?? []
             return target.count { isThere(ReplicaID(node: $0.node, serial: $0.serial)) } > target.count / 2
         }

@@ -60,6 +60,10 @@ struct ToyGroup {
         log[commit...].allSatisfy { Self.isMajority($0, isThere) }
     }
 
+    /// Whether the replicas that fulfil this can elect one of theirs: the candidate may not have applied yet what the group
+    /// has decided on, and then needs the majorities of an older configuration.
+    func canElect(_ isThere: (ReplicaID) -> Bool) -> Bool { !candidates(isThere).isEmpty }
+
     private static func isMajority(_ conf: ConfState, _ isThere: (ReplicaID) -> Bool) -> Bool {
         [conf.voters, conf.votersOutgoing].allSatisfy { voters in
             voters.isEmpty || voters.count(where: isThere) > voters.count / 2
@@ -102,12 +106,16 @@ struct ToyGroup {
     }
 
     private mutating func elect(_ canAct: (ReplicaID) -> Bool, _ random: inout Xoshiro256) {
-        let candidates = ends.keys.sorted().filter { candidate in
+        let candidates = candidates(canAct)
+        guard !candidates.isEmpty else { return }
+        install(candidates[random.below(candidates.count)])
+    }
+
+    private func candidates(_ canAct: (ReplicaID) -> Bool) -> [ReplicaID] {
+        ends.keys.sorted().filter { candidate in
             guard canAct(candidate), let own = applied[candidate], own >= 0 else { return false }
             return isElectable(candidate, log[own], canAct)
         }
-        guard !candidates.isEmpty else { return }
-        install(candidates[random.below(candidates.count)])
     }
 
     private func isElectable(_ candidate: ReplicaID, _ conf: ConfState, _ canAct: (ReplicaID) -> Bool) -> Bool {

@@ -48,12 +48,17 @@ package struct ByteReader {
     @inlinable
     package var count: Int { all.count - position }
 
-    @inlinable
+    /// Of 64 bits at most.
+    @inlinable @inline(__always)
     package mutating func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
-        let width = Value.bitWidth / 8
+        littleEndian(Value.bitWidth / 8).map { Value(truncatingIfNeeded: $0) }
+    }
+
+    @usableFromInline
+    mutating func littleEndian(_ width: Int) -> UInt64? {
         guard count >= width else { return nil }
-        var value: Value = 0
-        for place in 0..<width { value |= Value(truncatingIfNeeded: all[position + place]) << (8 * place) }
+        var value: UInt64 = 0
+        for place in 0..<width { value |= UInt64(all[position + place]) << UInt64(8 * place) }
         position += width
         return value
     }

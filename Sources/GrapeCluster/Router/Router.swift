@@ -16,8 +16,6 @@ package final class Router: Sendable {
     let peers: (any PeerRequests)?
     let origins = WriteOrigins()
 
-    /// How long one attempt may take before it is tried elsewhere; doubled with each attempt.
-    private static let attemptMilliseconds = 2_000
     private static let pauseMilliseconds = 10...200
 
     package init(consensus: Consensus, engine: Engine, cluster: ClusterState, peers: (any PeerRequests)?) {
@@ -40,32 +38,31 @@ package final class Router: Sendable {
                 for place in open { attempts[place].end(noLeader(of: writes[place].group)) }
                 break
             }
-            await attempt(open, &attempts, round: round, deadline: deadline)
+            await attempt(open, &attempts, deadline)
             round += 1
             if attempts.contains(where: { $0.fate == nil }) { await pause(round, deadline) }
         }
         return attempts.map { $0.fate ?? .unknown }
     }
 
-    /// Sends what is open once: a node gets all of its parts in one request.
+    /// Sends what is open once: a node gets all of its parts in one request. It is waited for as long as it leads: writes
+    /// sent again because they are slow would make an overloaded node slower still.
     private func attempt(
-        _ open: [Int], _ attempts: inout [WriteAttempts], round: Int, deadline: ContinuousClock.Instant
+        _ open: [Int], _ attempts: inout [WriteAttempts], _ deadline: ContinuousClock.Instant
     ) async {
         var places: [NodeNumber: [Int]] = [:]
         for place in open {
             guard let node = attempts[place].leader ?? leaderNode(of: attempts[place].write.group) else { continue }
             places[node, default: []].append(place)
         }
-        let patience = Duration.milliseconds(Self.attemptMilliseconds << min(round, 4))
-        let until = min(deadline, ContinuousClock.now + patience)
         if places.count == 1, let (node, own) = places.first {
-            let results = await propose(own.map { attempts[$0].write }, to: node, deadline: until)
+            let results = await propose(own.map { attempts[$0].write }, to: node, deadline: deadline)
             return note(results, own, &attempts)
         }
         await withTaskGroup(of: ([Int], ProposeAnswer).self) { group in
             for (node, own) in places {
                 let writes = own.map { attempts[$0].write }
-                group.addTask { (own, await self.propose(writes, to: node, deadline: until)) }
+                group.addTask { (own, await self.propose(writes, to: node, deadline: deadline)) }
             }
             for await (own, answer) in group { note(answer, own, &attempts) }
         }
@@ -98,7 +95,14 @@ package final class Router: Sendable {
         let proposals = writes.flatMap { write in write.entries.map { Proposal(group: write.group, entry: $0) } }
         guard node != cluster.node else { return .results(await consensus.propose(proposals, deadline: deadline)) }
         do throws(PeerFailure) {
-            guard case .proposed(let results) = try await ask(.propose(proposals), node, lane: .bulk, deadline) else {
+            let groups = writes.map { (id: $0.group, leader: leaderNode(of: $0.group)) }
+            let answer = try await ask(.propose(proposals), node, lane: .bulk, deadline) { [self] in
+                groups.contains { group in
+                    let leader = leaderNode(of: group.id)
+                    return leader != node && leader != group.leader
+                }
+            }
+            guard case .proposed(let results) = answer else {
                 return .none(mayHaveArrived: true)
             }
             return .results(results)
@@ -126,13 +130,15 @@ package final class Router: Sendable {
     // MARK: Other nodes
 
     func ask(
-        _ request: PeerRequest, _ node: NodeNumber, lane: PeerLane, _ deadline: ContinuousClock.Instant
+        _ request: PeerRequest, _ node: NodeNumber, lane: PeerLane, _ deadline: ContinuousClock.Instant,
+        unless isOver: @escaping @Sendable () -> Bool = { false }
     ) async throws(PeerFailure) -> PeerAnswer {
         guard let peers else { throw PeerFailure(mayHaveArrived: false, message: "this node is alone") }
         let left = (deadline - ContinuousClock.now) / .milliseconds(1)
         guard left > 0 else { throw PeerFailure(mayHaveArrived: false, message: "no time is left") }
         let bytes = try await peers.request(
-            request.encoded(timeoutMilliseconds: UInt32(clamping: Int(left))), to: node, lane: lane, deadline: deadline)
+            request.encoded(timeoutMilliseconds: UInt32(clamping: Int(left))), to: node, lane: lane, deadline: deadline,
+            unless: isOver)
         guard let answer = PeerAnswer(encoded: bytes) else {
             throw PeerFailure(
                 mayHaveArrived: true, message: "node \(node) answered in a form that this build does not know")

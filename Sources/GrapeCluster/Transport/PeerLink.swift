@@ -15,13 +15,21 @@ final class PeerLink: Sendable {
         case closed
     }
 
+    private struct Waiting {
+        let answer: CheckedContinuation<Result<[UInt8], PeerFailure>, Never>
+        let deadline: ContinuousClock.Instant
+        /// Whether the caller has no more use for an answer.
+        let isOver: @Sendable () -> Bool
+    }
+
     private struct State {
         var phase = Phase.idle
         var failures = 0
         var retryAt: ContinuousClock.Instant?
         var waitingBytes = 0
         var nextRequest: UInt64 = 1
-        var requests: [UInt64: CheckedContinuation<Result<[UInt8], PeerFailure>, Never>] = [:]
+        var requests: [UInt64: Waiting] = [:]
+        var isSweeping = false
     }
 
     let address: HostPort
@@ -32,6 +40,8 @@ final class PeerLink: Sendable {
     private let state = Mutex(State())
 
     private static let pauseMilliseconds = 50...2_000
+    /// How often it is looked at who waits too long: one timer a connection costs less than one a request.
+    private static let sweepInterval = TimeAmount.milliseconds(50)
 
     init(_ address: HostPort, number: NodeNumber?, isBulk: Bool, transport: Transport) {
         self.address = address
@@ -54,9 +64,9 @@ final class PeerLink: Sendable {
         return true
     }
 
-    /// Waits for the answer, or for the connection's end, the deadline, or the caller's cancellation.
+    /// Waits for the answer, or for the connection's end, the deadline, or the caller, who cancels or is over with it.
     func request(
-        _ body: [UInt8], deadline: ContinuousClock.Instant
+        _ body: [UInt8], deadline: ContinuousClock.Instant, unless isOver: @escaping @Sendable () -> Bool = { false }
     ) async -> Result<[UInt8], PeerFailure> {
         guard await waitUntilOpen(deadline) else {
             return .failure(PeerFailure(mayHaveArrived: false, message: "\(address) can't be reached"))
@@ -65,14 +75,9 @@ final class PeerLink: Sendable {
             defer { state.nextRequest += 1 }
             return state.nextRequest
         }
-        let timeout = Task { [weak self] in
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            if !Task.isCancelled { self?.end(number, "\(self?.address.description ?? "") did not answer in time") }
-        }
-        defer { timeout.cancel() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { answer in
-                begin(number, body, answer)
+                begin(number, body, Waiting(answer: answer, deadline: deadline, isOver: isOver))
                 // The deadline or the cancellation may have come before.
                 if Task.isCancelled || ContinuousClock.now >= deadline { end(number, "no time was left for an answer") }
             }
@@ -81,39 +86,58 @@ final class PeerLink: Sendable {
         }
     }
 
-    private func begin(
-        _ number: UInt64, _ body: [UInt8], _ answer: CheckedContinuation<Result<[UInt8], PeerFailure>, Never>
-    ) {
+    private func begin(_ number: UInt64, _ body: [UInt8], _ waiting: Waiting) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(body.count + 8)
         bytes.appendLittleEndian(number)
         bytes += body
-        guard let channel = openChannel(bytes.count, request: number, answer) else {
+        guard let channel = openChannel(bytes.count, request: (number, waiting)) else {
             let failure = PeerFailure(
                 mayHaveArrived: false, message: "the connection to \(address) is gone, or too much waits for it")
-            return answer.resume(returning: .failure(failure))
+            return waiting.answer.resume(returning: .failure(failure))
         }
         write(Frame(kind: .request, body: bytes), to: channel)
+        let begins = state.withLock { state in
+            defer { state.isSweeping = true }
+            return !state.isSweeping
+        }
+        if begins { channel.eventLoop.scheduleTask(in: Self.sweepInterval) { [weak self] in self?.sweep(channel) } }
+    }
+
+    /// Ends what waits too long; comes again while anything waits.
+    private func sweep(_ channel: any Channel) {
+        let waiting = state.withLock { state in
+            state.isSweeping = !state.requests.isEmpty
+            return state.requests
+        }
+        let now = ContinuousClock.now
+        for (number, request) in waiting {
+            if request.deadline <= now {
+                end(number, "\(address) did not answer in time")
+            } else if request.isOver() {
+                end(number, "\(address) was not waited for any longer")
+            }
+        }
+        guard !waiting.isEmpty else { return }
+        channel.eventLoop.scheduleTask(in: Self.sweepInterval) { [weak self] in self?.sweep(channel) }
     }
 
     /// No answer will come, or nobody waits for it any more.
     private func end(_ number: UInt64, _ reason: String, mayHaveArrived: Bool = true) {
-        let answer = state.withLock { $0.requests.removeValue(forKey: number) }
-        answer?.resume(returning: .failure(PeerFailure(mayHaveArrived: mayHaveArrived, message: reason)))
+        let waiting = state.withLock { $0.requests.removeValue(forKey: number) }
+        waiting?.answer.resume(returning: .failure(PeerFailure(mayHaveArrived: mayHaveArrived, message: reason)))
     }
 
     /// The channel, with the bytes counted as waiting and the request's answer expected; nil where there is none or too
     /// much waits.
-    private func openChannel(
-        _ bytes: Int, request: UInt64 = 0, _ answer: CheckedContinuation<Result<[UInt8], PeerFailure>, Never>? = nil
-    ) -> (any Channel)? {
+    private func openChannel(_ bytes: Int, request: (number: UInt64, Waiting)? = nil) -> (any Channel)? {
         let (channel, dials): ((any Channel)?, Bool) = state.withLock { state in
             switch state.phase {
             case .open(let channel):
                 guard state.waitingBytes + bytes <= transport.options.waitingBytesMax else { return (nil, false) }
-                if let answer {
+                if let (number, waiting) = request {
                     guard state.requests.count < transport.options.requestsMax else { return (nil, false) }
-                    state.requests[request] = answer
+                    state.requests[number] = waiting
                 }
                 state.waitingBytes += bytes
                 return (channel, false)
@@ -177,8 +201,8 @@ final class PeerLink: Sendable {
     func answered(_ body: [UInt8]) {
         var reader = ByteReader(body)
         guard let number = reader.integer(UInt64.self), let rest = reader.bytes(reader.count) else { return }
-        let answer = state.withLock { $0.requests.removeValue(forKey: number) }
-        answer?.resume(returning: .success(Array(rest)))
+        let waiting = state.withLock { $0.requests.removeValue(forKey: number) }
+        waiting?.answer.resume(returning: .success(Array(rest)))
     }
 
     /// The other side has too many requests to answer.
@@ -200,8 +224,8 @@ final class PeerLink: Sendable {
             defer { state.requests = [:] }
             return (Array(state.requests.values), wasOpen)
         }
-        for answer in waiting {
-            answer.resume(
+        for request in waiting {
+            request.answer.resume(
                 returning: .failure(
                     PeerFailure(mayHaveArrived: true, message: "the connection to \(address) broke")))
         }

@@ -149,12 +149,13 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
     }
 
     package func request(
-        _ body: [UInt8], to node: NodeNumber, lane: PeerLane, deadline: ContinuousClock.Instant
+        _ body: [UInt8], to node: NodeNumber, lane: PeerLane, deadline: ContinuousClock.Instant,
+        unless isOver: @escaping @Sendable () -> Bool
     ) async throws(PeerFailure) -> [UInt8] {
         guard let link = link(node, lane) else {
             throw PeerFailure(mayHaveArrived: false, message: "node number \(node) is no member")
         }
-        return try await link.request(body, deadline: deadline).get()
+        return try await link.request(body, deadline: deadline, unless: isOver).get()
     }
 
     /// Asks whoever listens there, before the nodes know each other's numbers.

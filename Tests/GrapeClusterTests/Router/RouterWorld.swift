@@ -82,7 +82,7 @@ final class RouterWorld: Sendable {
         }
     }
 
-    func commit(_ writes: [RoutedWrite], seconds: Double = 5) async -> [WriteFate] {
+    func commit(_ writes: [RoutedWrite], seconds: Double = 30) async -> [WriteFate] {
         await router.commit(writes, deadline: .now + .milliseconds(Int(seconds * 1_000)))
     }
 
@@ -123,7 +123,8 @@ final class PlayedPeers: PeerRequests {
     var nodes: [UInt32] { asked.map(\.node.rawValue) }
 
     func request(
-        _ body: [UInt8], to node: NodeNumber, lane: PeerLane, deadline: ContinuousClock.Instant
+        _ body: [UInt8], to node: NodeNumber, lane: PeerLane, deadline: ContinuousClock.Instant,
+        unless isOver: @escaping @Sendable () -> Bool
     ) async throws(PeerFailure) -> [UInt8] {
         let (play, raw) = state.withLock { state in
             state.asked.append((body, node, lane))

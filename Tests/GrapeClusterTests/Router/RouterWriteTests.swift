@@ -54,7 +54,7 @@ import Testing
         let fates = await world.commit([write])
         #expect(isApplied(fates[0]) == .upserted(1))
         #expect(shard.value(5) == 2)
-        #expect(world.peers.asked.count == 2)
+        try #require(world.peers.asked.count == 2)
         #expect(world.peers.asked[0].request.dropFirst(5) == world.peers.asked[1].request.dropFirst(5))
         try shard.close()
         try await world.close()

@@ -30,7 +30,8 @@ final class FaultyLink: Sendable {
         let node: NodeNumber
 
         func request(
-            _ body: [UInt8], to node: NodeNumber, lane: PeerLane, deadline: ContinuousClock.Instant
+            _ body: [UInt8], to node: NodeNumber, lane: PeerLane, deadline: ContinuousClock.Instant,
+            unless isOver: @escaping @Sendable () -> Bool
         ) async throws(PeerFailure) -> [UInt8] {
             try await link.carry(body, from: self.node, to: node)
         }

@@ -68,7 +68,7 @@ extension Node {
     ) async throws(GrapeError) -> ReadAnswer<Point?> {
         try refuse(consistency)
         let deadline = self.deadline
-        return try await whilePlacementChanges(deadline) { () throws(GrapeError) in
+        return try await whilePlacementChanges(consistency, deadline) { () throws(GrapeError) in
             try await point(id, in: name, consistency, deadline)
         }
     }

@@ -30,7 +30,7 @@ extension Node {
         let consistency = requests.contains { $0.consistency == .strong } ? Consistency.strong : .eventual
         try refuse(consistency)
         let deadline = self.deadline
-        return try await whilePlacementChanges(deadline) { () throws(GrapeError) in
+        return try await whilePlacementChanges(consistency, deadline) { () throws(GrapeError) in
             // One barrier for all shards that are searched here.
             let own = cluster.current.own
             let groups = consistency == .strong ? [.catalog] + own.sorted.map(LogGroup.shard) : []
@@ -61,13 +61,13 @@ extension Node {
         return ReadAnswer(value: found, stalenessMilliseconds: staleness(request.consistency))
     }
 
-    /// A shard that leaves this node while it is read is refused; then others have it.
+    /// Carries out a read. A shard that leaves this node meanwhile is refused; then others have it.
     func whilePlacementChanges<Result>(
-        _ deadline: ContinuousClock.Instant, _ body: () async throws(GrapeError) -> Result
+        _ consistency: Consistency, _ deadline: ContinuousClock.Instant, _ body: () async throws(GrapeError) -> Result
     ) async throws(GrapeError) -> Result {
         while true {
             do throws(GrapeError) {
-                return try await body()
+                return try await consistency == .strong ? consensus.reading(body) : body()
             } catch {
                 let next = ContinuousClock.now + Self.placementPause
                 guard error.code == .unavailable, next < deadline, !Task.isCancelled else { throw error }

@@ -75,6 +75,15 @@ extension Consensus {
         }
     }
 
+    /// Carries out a strong read: its barrier, and what comes after.
+    package func reading<Result>(
+        _ body: () async throws(GrapeError) -> Result
+    ) async throws(GrapeError) -> Result {
+        crowd.enter()
+        defer { if crowd.leave() { _ = look { _ in } } }
+        return try await body()
+    }
+
     // MARK: Other nodes
 
     /// Messages that wait for the loop; what comes beyond is lost, as on a wire.

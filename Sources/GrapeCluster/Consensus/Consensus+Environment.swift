@@ -1,3 +1,4 @@
+import Dispatch
 import GrapeEngine
 import GrapeModel
 import GrapeRaft
@@ -56,6 +57,15 @@ extension Consensus: StoreLoopEnvironment {
     }
 
     package func answer(_ token: Token, _ result: ProposalResult) { calls.answer(token, result) }
+
+    package func mayBeginReads(waiting: Int) -> Bool {
+        switch crowd.decide(waiting: waiting) {
+        case .begin: return true
+        case .hold: turns.asyncAfter(deadline: .now() + ReadCrowd.patience) { [weak self] in _ = self?.look { _ in } }
+        case .stillHeld: break
+        }
+        return false
+    }
 
     package func readable(_ token: Token) { calls.readable(token) }
 

@@ -44,6 +44,7 @@ package final class Consensus: Sendable {
     let options: ConsensusOptions
     let logger: Logger
     let calls = WaitingCalls()
+    let crowd = ReadCrowd()
     let appends = Mutex<[LogGroup: LatencyFigures]>([:])
     let sender: any MessageSender
     private let failed: @Sendable (GrapeError) -> Void
@@ -53,7 +54,7 @@ package final class Consensus: Sendable {
     let promises = Mutex<[LogGroup: Acknowledgement]>([:])
     let inbox = Mutex(Inbox())
     let published = Mutex(Published())
-    private let turns = DispatchQueue(label: "grape.store", qos: .userInitiated)
+    let turns = DispatchQueue(label: "grape.store", qos: .userInitiated)
     let syncs: SyncThread
     /// One for each lane of the engine.
     let applies: [ApplyThread]

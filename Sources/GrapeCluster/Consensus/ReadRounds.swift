@@ -32,6 +32,8 @@ struct ReadRounds {
     private var rounds: [UInt64: [LogGroup: ReadTally]] = [:]
     /// The last round that was sent; at first a number that no earlier run of this node used, as far as chance goes.
     private var last: UInt64
+    /// Reads that came since then.
+    private(set) var arrived = 0
 
     /// Answers to rounds before these come too late.
     private static let roundsMax = 16
@@ -42,6 +44,7 @@ struct ReadRounds {
     mutating func add(_ token: Token, _ groups: [LogGroup]) -> Bool {
         guard !groups.isEmpty else { return true }
         open[token] = groups.count
+        arrived += 1
         for id in groups { self.groups[id, default: Group()].readers.append(Reader(token: token, after: last)) }
         return false
     }
@@ -87,6 +90,7 @@ struct ReadRounds {
         }
         guard !tallies.isEmpty else { return step }
         last = round
+        arrived = 0
         rounds[round] = tallies
         rounds[round - UInt64(Self.roundsMax)] = nil
         step.exchanges = asked.keys.sorted().map { ($0, .ask(round: round, asked[$0] ?? [])) }
@@ -146,6 +150,7 @@ struct ReadRounds {
         guard !groups.isEmpty else { return }
         groups = [:]
         rounds = [:]
+        arrived = 0
     }
 
     private mutating func finish(_ tokens: [Token]) -> [Token] {

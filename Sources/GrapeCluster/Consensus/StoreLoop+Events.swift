@@ -74,7 +74,8 @@ extension StoreLoop {
 
     /// Asks the other nodes for those who wait for the next round.
     func beginReads() {
-        if !isStalled { carryOut(reads.begin(replicas)) }
+        guard !isStalled, reads.arrived == 0 || environment.mayBeginReads(waiting: reads.arrived) else { return }
+        carryOut(reads.begin(replicas))
     }
 
     func carryOut(_ step: ReadRounds.Step) {

@@ -60,9 +60,15 @@ package protocol StoreLoopEnvironment: AnyObject {
     /// To be done in the order given, a group's works one after another; then `applied` or `installed`.
     func apply(_ work: ApplyWork)
     func answer(_ token: Token, _ result: ProposalResult)
+    /// Whether a round for so many reads is to be sent now; else the loop is asked again soon.
+    func mayBeginReads(waiting: Int) -> Bool
     func readable(_ token: Token)
     /// Not from this node: it has no replica of one of the groups that could tell.
     func unreadable(_ token: Token)
     /// A replica stopped itself, with the reason.
     func stopped(_ group: LogGroup, _ reason: String)
+}
+
+extension StoreLoopEnvironment {
+    package func mayBeginReads(waiting: Int) -> Bool { true }
 }

@@ -41,7 +41,7 @@ package enum IndexLimits {
     /// Candidates whose estimate is by so many standard deviations behind are not scored by full vectors.
     static let rescoredDeviations: Float = 2.4
     /// By so many standard deviations of an estimate the nearest that was left out has to be behind the best found.
-    static let deviationsMin: Float = 1
+    static let deviationsMin: Float = 0.7
     /// Of the points that match a filter a list is kept if they are at most one in so many.
     static let matchListShare = 2
     /// Fewest newcomers after which lists of matching points begin anew; else a quarter of all points.

@@ -80,16 +80,13 @@ struct PreparedSearch {
         }
         guard let rough else { return tailCandidates(segments, width: limit, scorer: coarse, keep: keep) }
         let wanted = nearestByCode(for: limit, of: index.tail.count)
-        let nearest = tailCandidates(segments, width: wanted, scorer: rough, keep: keep)
-        var heap = CandidateHeap(capacity: limit)
-        score(nearest, into: &heap)
-        return heap.sorted()
+        return nearestByVector(of: tailCandidates(segments, width: wanted, scorer: rough, keep: keep), limit: limit)
     }
 
     /// How many of `count` points, nearest by their codes, hold the best `limit`: the more there are, the more come near
     /// enough to be taken for them, and the fewer dimensions the less an estimate says (DESIGN D6).
     func nearestByCode(for limit: Int, of count: Int) -> Int {
-        max(8 * limit, min(64 + count / 100, 144) * 384 / min(384, index.parameters.dimension))
+        max(6 * limit, min(56 + count / 200, 112) * 384 / min(384, index.parameters.dimension))
     }
 
     /// - Parameter keep: moves those of the first `count` ordinals of the batch that may be answers to its front.
@@ -146,19 +143,26 @@ struct PreparedSearch {
     /// The best `limit` of candidates by their full vectors: in the order of their estimates, until one is estimated so
     /// far behind the worst that is kept that neither it nor those after it will belong to them.
     func rescore(_ candidates: [UInt64], limit: Int) -> [Hit] {
+        hits(nearestByVector(of: candidates, limit: limit), limit: limit)
+    }
+
+    /// The same as entries with true distances.
+    func nearestByVector(of candidates: [UInt64], limit: Int) -> [UInt64] {
         var heap = CandidateHeap(capacity: limit)
         let count = candidates.count
         var next = 0
         while next < count {
             let entry = candidates[next]
             let isFull = next >= limit
-            if isFull, Beam.distance(entry) > heap.bound + IndexLimits.rescoredDeviations * deviation(of: entry) { break }
+            if isFull, Beam.distance(entry) > heap.bound + IndexLimits.rescoredDeviations * deviation(of: entry) {
+                break
+            }
             let end = min(next + (isFull ? 8 : min(2 * limit, IndexLimits.scanBatch)), count)
             for position in next..<end { scratch.batch[position - next] = Beam.ordinal(candidates[position]) }
             scoreVisible(end - next, into: &heap, scorer: full)
             next = end
         }
-        return hits(heap.sorted(), limit: limit)
+        return heap.sorted()
     }
 
     /// Standard deviation, about, of an estimated distance from the true one.
@@ -172,17 +176,6 @@ struct PreparedSearch {
         let product = (Beam.distance(entry) - query.norm_scale * squaredNorm - query.offset) / query.product_scale
         let rest = max(0, norms * norms - product * product).squareRoot()
         return abs(query.product_scale) * 0.756 * rest / Float(index.parameters.dimension).squareRoot()
-    }
-
-    func score(_ candidates: [UInt64], into heap: inout CandidateHeap) {
-        let count = candidates.count
-        var next = 0
-        while next < count {
-            let end = min(next + IndexLimits.scanBatch, count)
-            for position in next..<end { scratch.batch[position - next] = Beam.ordinal(candidates[position]) }
-            scoreVisible(end - next, into: &heap, scorer: full)
-            next = end
-        }
     }
 
     /// How many of the tail, nearest by their codes, may be among the best. The more dimensions the surer the estimates:

@@ -8,7 +8,7 @@ A DIRECTORY holds base.f16.npy, queries.f16.npy and truth_all.npy, and for filte
 truth_lex5.npy, truth_lex11.npy; a PREFIX stands for PREFIX.base.npy, PREFIX.query.npy and PREFIX.gt.npy.
 
 All get vectors of length 1 and one thread. CPU of the process counts, not wall time: other programs on the machine change
-it less. Of each figure the round with the least CPU is kept. hnswlib and faiss answer all queries in one call; Qdrant's
+it less. Of each figure the round with the least CPU is kept. FILE of --json is written anew after each peer. hnswlib and faiss answer all queries in one call; Qdrant's
 engine (qdrant-edge-py) is asked one by one with requests made before the clock starts, so a few microseconds of each of
 its figures are Python's. Recall is of the true ten nearest, with queries that are not in the index.
 """
@@ -25,7 +25,7 @@ import numpy
 
 DEPTH = 10
 RECALLS = (0.90, 0.95, 0.98, 0.99)
-EFS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+EFS = (10, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256, 384)
 FILTER_EFS = (32, 64, 100, 200)
 FILTERS = {
     "verb": {"must": [{"key": "pos", "match": {"value": "verb"}}]},
@@ -297,35 +297,39 @@ def main():
     parser.add_argument("--svg")
     options = parser.parse_args()
     peers = set(options.peers.split(","))
-    runs = {"Grape": lambda data: grape(data, options, "none")}
-    if "hnswlib" in peers:
-        runs["hnswlib"] = lambda data: hnswlib(data, options)
-    if "faiss" in peers:
-        runs["faiss HNSW"] = lambda data: faiss(data, options)
-    if "qdrant" in peers:
-        runs["Qdrant edge"] = lambda data: qdrant(data, options, binary=False)
-    runs["Grape, quantised"] = lambda data: grape(data, options, "binary")
-    if "faiss" in peers:
-        runs["faiss binary, rescored"] = lambda data: faiss_binary(data, options)
+    runs = {"Grape, quantised": lambda data: grape(data, options, "binary")}
     if "qdrant" in peers:
         runs["Qdrant edge, binary"] = lambda data: qdrant(data, options, binary=True)
+    if "faiss" in peers:
+        runs["faiss binary, rescored"] = lambda data: faiss_binary(data, options)
+    runs["Grape"] = lambda data: grape(data, options, "none")
+    if "hnswlib" in peers:
+        runs["hnswlib"] = lambda data: hnswlib(data, options)
+    if "qdrant" in peers:
+        runs["Qdrant edge"] = lambda data: qdrant(data, options, binary=False)
+    if "faiss" in peers:
+        runs["faiss HNSW"] = lambda data: faiss(data, options)
 
     results = []
+
+    def save():
+        if options.json:
+            pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
     for name in options.data:
         data = Data(name)
         reports = {}
+        results.append({"name": data.name, "rows": len(data.base), "dimension": data.base.shape[1], "reports": reports})
         for peer, run in runs.items():
             print(f"{data.name}: {peer} ...", flush=True)
             reports[peer] = run(data)
+            save()
         both = {quantization: grape(data, options, quantization, threads=2)["build"]["seconds"]
                 for quantization in ("none", "binary")}
         print_tables(data, reports)
         print(f"\nbuild with two threads, seconds: {both['none']:.1f} unquantised, {both['binary']:.1f} quantised "
               f"(one: {reports['Grape']['build']['seconds']:.1f}, {reports['Grape, quantised']['build']['seconds']:.1f})")
-        results.append({"name": data.name, "rows": len(data.base), "dimension": data.base.shape[1], "reports": reports,
-                        "two_threads_build_seconds": both})
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+        results[-1]["two_threads_build_seconds"] = both
+        save()
     if options.svg:
         pathlib.Path(options.svg).write_text(picture(results))
 

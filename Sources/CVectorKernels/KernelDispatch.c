@@ -84,3 +84,43 @@ void grape_hadamard(float *values, size_t count) {
         }
     }
 }
+
+double grape_squared_length(const float *values, size_t count) {
+    double sums[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (size_t lane = 0; lane < 8; lane += 1) sums[lane] += (double)values[i + lane] * (double)values[i + lane];
+    for (; i < count; i += 1) sums[0] += (double)values[i] * (double)values[i];
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+void grape_scaled(const float *restrict values, size_t count, double scale, float *restrict scaled) {
+    for (size_t i = 0; i < count; i += 1) scaled[i] = (float)((double)values[i] * scale);
+}
+
+/// The lowest bits of eight bytes, as one byte.
+static inline uint64_t gathered(uint64_t bytes) {
+    return (bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56;
+}
+
+void grape_cut(const float *values, size_t words, float low, float step, size_t length, uint64_t *planes) {
+    const float scale = 1 / step, last = (1 << GRAPE_QUERY_PLANES) - 1;
+    for (size_t word = 0; word < words; word += 1) {
+        uint8_t steps[64];
+        for (size_t i = 0; i < 64; i += 1) {
+            float place = (values[word * 64 + i] - low) * scale + 0.5f;
+            // In this order NaN becomes 0.
+            place = place > 0 ? place : 0;
+            place = place < last ? place : last;
+            steps[i] = (uint8_t)(int)place;
+        }
+        uint64_t bits[GRAPE_QUERY_PLANES] = {0};
+        for (size_t byte = 0; byte < 8; byte += 1) {
+            uint64_t eight = 0;
+            for (size_t i = 0; i < 8; i += 1) eight |= (uint64_t)steps[byte * 8 + i] << (8 * i);
+            for (size_t plane = 0; plane < GRAPE_QUERY_PLANES; plane += 1)
+                bits[plane] |= gathered(eight >> plane) << (8 * byte);
+        }
+        for (size_t plane = 0; plane < GRAPE_QUERY_PLANES; plane += 1) planes[plane * length + word] = bits[plane];
+    }
+}

@@ -4,7 +4,8 @@
 ///
 /// The array holds the `width` best candidates that may be answers, and between them those that may not ("hidden":
 /// dead, or not matching a filter), which the walk still goes through. A candidate worse than the worst of `width`
-/// answers is neither kept nor expanded, exactly as with the two heaps.
+/// answers is neither kept nor expanded, exactly as with the two heaps. With a `Reach` neither is one that lies too far
+/// behind the best found so far.
 ///
 /// An entry is 64 bits: the distance in a form that orders as an unsigned number, the ordinal, and two flags. Comparing
 /// entries is comparing integers, so the order is total whatever the distances are.
@@ -17,6 +18,7 @@ package struct Beam {
     package private(set) var count = 0
     private var answers = 0
     private var width = 1
+    private var reach = Reach.unlimited
     /// No entry before this one is waiting to be expanded.
     private var cursor = 0
     /// A candidate at this distance or farther is not taken.
@@ -32,9 +34,10 @@ package struct Beam {
         entries.deallocate()
     }
 
-    package mutating func reset(width: Int) {
+    package mutating func reset(width: Int, reach: Reach = .unlimited) {
         precondition(width > 0, "a beam without width")
         self.width = width
+        self.reach = reach
         count = 0
         answers = 0
         cursor = 0
@@ -64,14 +67,16 @@ package struct Beam {
         guard !isHidden else { return isNext }
         answers += 1
         if answers >= width { trim() }
+        if position < reach.rank &+ (count - answers) { tighten() }
         return isNext
     }
 
-    /// The nearest candidate not yet expanded; marks it so.
+    /// The nearest candidate not yet expanded; marks it so. None if that lies beyond the bound.
     @inline(__always)
     package mutating func expandNext() -> UInt32? {
         while cursor < count {
             let entry = entries[cursor]
+            guard Self.distance(entry) <= bound else { return nil }
             cursor += 1
             if entry & Self.expandedFlag == 0 {
                 entries[cursor - 1] = entry | Self.expandedFlag
@@ -103,7 +108,16 @@ package struct Beam {
             answers -= 1
         }
         while entries[count - 1] & Self.hiddenFlag != 0 { count -= 1 }
-        bound = Self.distance(entries[count - 1])
+        bound = min(bound, Self.distance(entries[count - 1]))
+    }
+
+    /// Draws the bound nearer to the answer whose rank tells how far the walk need reach. Hidden candidates among the
+    /// best make it look at one farther away, never nearer.
+    @inline(__always)
+    private mutating func tighten() {
+        let place = reach.rank - 1 + (count - answers)
+        guard place < count else { return }
+        bound = min(bound, reach.bound(for: Self.distance(entries[place])))
     }
 
     @inline(never)
@@ -130,4 +144,47 @@ package struct Beam {
 
     @inline(__always)
     package static func ordinal(_ entry: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: entry & 0xFFFF_FFFF) >> 2 }
+}
+
+extension Beam {
+    /// How far behind the best answers a walk looks for more: where the tenth best is at a distance D from the query,
+    /// what lies a share of D farther away hardly leads to anything nearer. A query in a dense place, or one whose
+    /// neighbours were found at once, so costs less than one that the walk has to search for.
+    ///
+    /// Follows Al-Jazzazi and others, "Distance adaptive beam search for provably accurate graph-based nearest neighbor
+    /// search" (2025). Departs in the rank, which grows with the width, so that a wider beam still finds more, and in
+    /// allowing for estimates.
+    package struct Reach: Sendable {
+        /// Of the answer that counts, from 1.
+        package let rank: Int
+        /// Distance of the query from itself.
+        let origin: Float
+        /// Of the distance.
+        let share: Float
+        /// Of the root of the distance: so estimates go wrong.
+        let rootShare: Float
+
+        package init(rank: Int, origin: Float, share: Float, rootShare: Float = 0) {
+            precondition(rank > 0, "a reach from nobody")
+            self.rank = rank
+            self.origin = origin
+            self.share = share
+            self.rootShare = rootShare
+        }
+
+        private init() {
+            // Room for the hidden, which are added to it.
+            rank = .min / 2
+            (origin, share, rootShare) = (0, 0, 0)
+        }
+
+        /// Only the width bounds the walk.
+        package static let unlimited = Reach()
+
+        @inline(__always)
+        func bound(for distance: Float) -> Float {
+            let length = max(0, distance - origin)
+            return origin + length + max(share * length, rootShare * length.squareRoot())
+        }
+    }
 }

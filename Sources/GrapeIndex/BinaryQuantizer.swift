@@ -77,7 +77,9 @@ struct BinaryQuantizer: Sendable {
             squaredNorm += rotated[index] * rotated[index]
         }
         let step = max((high - low) / Self.steps, .leastNormalMagnitude)
-        cut(rotated, low: low, step: step, to: scratch.planes)
+        let length = layout.paddedCodeWords
+        scratch.planes.update(repeating: 0, count: length * Int(GRAPE_QUERY_PLANES))
+        grape_cut(rotated, layout.codeWords, low, step, length, scratch.planes)
         var description = grape_query()
         description.query = UnsafeRawPointer(scratch.planes)
         description.chunks = UnsafePointer(points.chunks)
@@ -90,29 +92,9 @@ struct BinaryQuantizer: Sendable {
         description.constant = -sum
         description.product_scale = metric == .euclidean ? -2 : -1
         description.norm_scale = metric == .euclidean ? 1 : 0
+        description.squared_norm = squaredNorm
         description.offset = metric == .euclidean ? squaredNorm : 0
         scratch.coded.pointee = description
-    }
-
-    private func cut(_ values: UnsafePointer<Float>, low: Float, step: Float, to planes: UnsafeMutablePointer<UInt64>) {
-        let length = layout.paddedCodeWords
-        planes.update(repeating: 0, count: length * Int(GRAPE_QUERY_PLANES))
-        let scale = 1 / step
-        for word in 0..<layout.codeWords {
-            var bits: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-            for bit in 0..<64 {
-                let place = min(max((values[word * 64 + bit] - low) * scale + 0.5, 0), Self.steps)
-                let value = UInt64(place.isNaN ? 0 : place)
-                bits.0 |= (value & 1) << UInt64(bit)
-                bits.1 |= (value >> 1 & 1) << UInt64(bit)
-                bits.2 |= (value >> 2 & 1) << UInt64(bit)
-                bits.3 |= (value >> 3) << UInt64(bit)
-            }
-            planes[word] = bits.0
-            planes[length + word] = bits.1
-            planes[2 * length + word] = bits.2
-            planes[3 * length + word] = bits.3
-        }
     }
 
     /// Rotates a vector; coordinates beyond its dimension start as zero.

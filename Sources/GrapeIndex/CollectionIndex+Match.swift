@@ -148,9 +148,7 @@ extension PreparedSearch {
             // Births are looked up only now. Where somebody is about to replace many points, theirs may have crowded
             // out what the pin sees.
             guard entries.allSatisfy({ view.isAnswer(Beam.ordinal($0)) }) else { break }
-            var heap = CandidateHeap(capacity: limit)
-            score(entries, into: &heap)
-            let best = heap.sorted()
+            let best = nearestByVector(of: entries, limit: limit)
             if rescored > few || isSure(best, outOf: entries) { return hits(best, limit: limit) }
         }
         return score(ordinals, limit: limit, isExact: true, view: view)
@@ -160,37 +158,23 @@ extension PreparedSearch {
     /// usually wrong.
     private func isSure(_ best: [UInt64], outOf entries: [UInt64]) -> Bool {
         guard let farthest = best.last, let boundary = entries.last else { return true }
-        let trailer = points.codeTrailer(Beam.ordinal(farthest)).pointee
-        let norms = (trailer.squared_norm * queryNorm).squareRoot()
-        // Of a vector and its signs, at random: cosine √(2/π), so the rest of a unit is as 0.756 to it, and falls into
-        // any direction.
-        let deviation = 0.756 * norms / Float(index.parameters.dimension).squareRoot()
-        let scale = abs(scratch.coded.pointee.product_scale)
-        return Beam.distance(boundary) - Beam.distance(farthest) > IndexLimits.deviationsMin * scale * deviation
-    }
-
-    /// Of the query as it is compared, squared.
-    private var queryNorm: Float {
-        var sum: Float = 0
-        for place in 0..<index.parameters.dimension { sum += scratch.floats[place] * scratch.floats[place] }
-        return sum
+        return Beam.distance(boundary) - Beam.distance(farthest)
+            > IndexLimits.deviationsMin * deviation(of: boundary)
     }
 
     private func scoreLiving(_ count: Int, into heap: inout CandidateHeap, scorer: Scorer, view: MatchView) {
         let batch = scratch.batch
         let distances = scratch.distances
-        var kept = 0
-        for position in 0..<count {
+        scorer(batch, count, into: distances)
+        // Few come this far: what a list holds that doesn't match any more costs a score, not a look at every point.
+        var bound = heap.bound
+        for position in 0..<count where distances[position] < bound {
             let ordinal = batch[position]
             guard view.matches(ordinal), !points.isDead(ordinal) || points.isVisible(ordinal, at: stamp) else {
                 continue
             }
-            batch[kept] = ordinal
-            kept += 1
-        }
-        scorer(batch, kept, into: distances)
-        for position in 0..<kept where distances[position] < heap.bound {
-            heap.insert(distance: distances[position], ordinal: batch[position])
+            heap.insert(distance: distances[position], ordinal: ordinal)
+            bound = heap.bound
         }
     }
 

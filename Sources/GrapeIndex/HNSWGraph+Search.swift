@@ -6,9 +6,10 @@ extension HNSWGraph {
     /// whether some point may be dead at the stamp. Returns false if the walk was given up after `expansionsMax`
     /// points.
     func search(
-        scorer: Scorer, scratch: SearchScratch, width: Int, stamp: UInt64, anyDead: Bool, expansionsMax: Int
+        scorer: Scorer, scratch: SearchScratch, width: Int, reach: Beam.Reach, stamp: UInt64, anyDead: Bool,
+        expansionsMax: Int
     ) -> Bool {
-        scratch.beam.reset(width: width)
+        scratch.beam.reset(width: width, reach: reach)
         guard let entry else { return true }
         let start = descend(from: entry, to: 0, scorer: scorer, scratch: scratch)
         // After the entry was read: the marks have room for it and all that it leads to.

@@ -31,8 +31,17 @@ package enum IndexLimits {
     /// passing costs a few tens of nanoseconds, asking a filter one to three microseconds.
     static let filterBudgetShare = 50
     static let filterBudgetMin = 1_000
+    /// A walk goes on to what lies by this share farther away than the answer that counts: the best of so many that
+    /// the beam is wide, but not among the first few.
+    static let reachShare: Float = 0.15
+    static let reachRankShare = 10
+    static let reachRankMin = 10
+    /// The same in standard deviations of estimates: close to the query they err by more than the share.
+    static let reachDeviations: Float = 2
+    /// Candidates whose estimate is by so many standard deviations behind are not scored by full vectors.
+    static let rescoredDeviations: Float = 2.4
     /// By so many standard deviations of an estimate the nearest that was left out has to be behind the best found.
-    static let deviationsMin: Float = 1
+    static let deviationsMin: Float = 0.7
     /// Of the points that match a filter a list is kept if they are at most one in so many.
     static let matchListShare = 2
     /// Fewest newcomers after which lists of matching points begin anew; else a quarter of all points.

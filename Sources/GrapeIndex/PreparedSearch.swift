@@ -44,6 +44,12 @@ struct PreparedSearch {
     /// so a coded walk keeps twice as many; one of them costs a fraction of a full vector.
     func walkWidth(_ width: Int) -> Int { isCoded ? min(2 * width, IndexLimits.efMax) : width }
 
+    /// How far behind the best the walk looks.
+    private func reach(width: Int, limit: Int) -> Beam.Reach {
+        let rank = max(limit, width / IndexLimits.reachRankShare, IndexLimits.reachRankMin)
+        return index.graph.space.reach(rank: rank, queryNorm: isCoded ? scratch.coded.pointee.squared_norm : nil)
+    }
+
     /// What the tail and the graph have: entries as in `Beam`, best first. Nil if a scan is called for.
     func candidates(width: Int, limit: Int) -> [UInt64]? {
         let live = index.live
@@ -56,8 +62,8 @@ struct PreparedSearch {
         // The tail is read before the graph: what leaves it meanwhile is found in the graph.
         let waiting = tailCandidates(segments, limit: limit, width: width)
         let isComplete = index.graph.search(
-            scorer: coarse, scratch: scratch, width: width, stamp: stamp, anyDead: index.anyDeath,
-            expansionsMax: max(8 * width, live / 8))
+            scorer: coarse, scratch: scratch, width: width, reach: reach(width: width, limit: limit), stamp: stamp,
+            anyDead: index.anyDeath, expansionsMax: max(8 * width, live / 8))
         guard isComplete else { return nil }
         return merge(waiting)
     }
@@ -74,16 +80,13 @@ struct PreparedSearch {
         }
         guard let rough else { return tailCandidates(segments, width: limit, scorer: coarse, keep: keep) }
         let wanted = nearestByCode(for: limit, of: index.tail.count)
-        let nearest = tailCandidates(segments, width: wanted, scorer: rough, keep: keep)
-        var heap = CandidateHeap(capacity: limit)
-        score(nearest, into: &heap)
-        return heap.sorted()
+        return nearestByVector(of: tailCandidates(segments, width: wanted, scorer: rough, keep: keep), limit: limit)
     }
 
     /// How many of `count` points, nearest by their codes, hold the best `limit`: the more there are, the more come near
     /// enough to be taken for them, and the fewer dimensions the less an estimate says (DESIGN D6).
     func nearestByCode(for limit: Int, of count: Int) -> Int {
-        max(8 * limit, min(64 + count / 100, 144) * 384 / min(384, index.parameters.dimension))
+        max(6 * limit, min(56 + count / 200, 112) * 384 / min(384, index.parameters.dimension))
     }
 
     /// - Parameter keep: moves those of the first `count` ordinals of the batch that may be answers to its front.
@@ -134,31 +137,51 @@ struct PreparedSearch {
     /// The best `limit` of a walk's candidates; estimates are replaced by true distances first.
     func best(of candidates: [UInt64], limit: Int) -> [Hit] {
         guard isCoded, index.graph.entry != nil else { return hits(candidates, limit: limit) }
-        return rescore(Array(candidates.prefix(rescored(limit: limit, candidates: candidates.count))), limit: limit)
+        return rescore(candidates, limit: limit)
     }
 
-    /// The best `limit` of candidates by their full vectors.
+    /// The best `limit` of candidates by their full vectors: in the order of their estimates, until one is estimated so
+    /// far behind the worst that is kept that neither it nor those after it will belong to them.
     func rescore(_ candidates: [UInt64], limit: Int) -> [Hit] {
-        var heap = CandidateHeap(capacity: limit)
-        score(candidates, into: &heap)
-        return hits(heap.sorted(), limit: limit)
+        hits(nearestByVector(of: candidates, limit: limit), limit: limit)
     }
 
-    func score(_ candidates: [UInt64], into heap: inout CandidateHeap) {
+    /// The same as entries with true distances.
+    func nearestByVector(of candidates: [UInt64], limit: Int) -> [UInt64] {
+        var heap = CandidateHeap(capacity: limit)
         let count = candidates.count
         var next = 0
         while next < count {
-            let end = min(next + IndexLimits.scanBatch, count)
+            let entry = candidates[next]
+            let isFull = next >= limit
+            if isFull, Beam.distance(entry) > heap.bound + IndexLimits.rescoredDeviations * deviation(of: entry) {
+                break
+            }
+            let end = min(next + (isFull ? 8 : min(2 * limit, IndexLimits.scanBatch)), count)
             for position in next..<end { scratch.batch[position - next] = Beam.ordinal(candidates[position]) }
             scoreVisible(end - next, into: &heap, scorer: full)
             next = end
         }
+        return heap.sorted()
     }
 
-    /// How many of a coded walk's candidates are scored with full vectors. The more dimensions the surer the estimates:
+    /// Standard deviation, about, of an estimated distance from the true one.
+    ///
+    /// A vector and its signs have a cosine of √(2/π), so the rest of the signs is as 0.756 to what the vector has of
+    /// them, and falls into any direction; the less is left of the query beside the vector, the less of it counts.
+    func deviation(of entry: UInt64) -> Float {
+        let query = scratch.coded.pointee
+        let squaredNorm = points.codeTrailer(Beam.ordinal(entry)).pointee.squared_norm
+        let norms = (squaredNorm * query.squared_norm).squareRoot()
+        let product = (Beam.distance(entry) - query.norm_scale * squaredNorm - query.offset) / query.product_scale
+        let rest = max(0, norms * norms - product * product).squareRoot()
+        return abs(query.product_scale) * 0.756 * rest / Float(index.parameters.dimension).squareRoot()
+    }
+
+    /// How many of the tail, nearest by their codes, may be among the best. The more dimensions the surer the estimates:
     /// at 384 dimensions the best 40 hold the best 10 (0.98 of them), at 64 dimensions they need all.
     private func rescored(limit: Int, candidates: Int) -> Int {
-        max(4 * limit, candidates * 192 / max(192, index.parameters.dimension), 40)
+        max(4 * limit, candidates * 192 / max(192, index.parameters.dimension), 64)
     }
 
     func hits(_ entries: [UInt64], limit: Int) -> [Hit] {

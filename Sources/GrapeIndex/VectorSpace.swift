@@ -37,16 +37,17 @@ struct VectorSpace {
         precondition(
             vector.count == layout.dimension, "vector of \(vector.count) dimensions, index of \(layout.dimension)")
         vector.withUnsafeBufferPointer { source in
+            guard let base = source.baseAddress else { return }
             let scale = metric == .cosine ? Self.normalisation(source) : 1
-            for index in 0..<layout.dimension { slot[index] = Float(Double(source[index]) * scale) }
+            grape_scaled(base, layout.dimension, scale, slot)
         }
         (slot + layout.dimension).update(repeating: 0, count: layout.paddedDimension - layout.dimension)
     }
 
-    /// In double precision: squares of large floats overflow. A zero vector stays one.
+    /// A zero vector stays one.
     private static func normalisation(_ vector: UnsafeBufferPointer<Float>) -> Double {
-        var sum = 0.0
-        for value in vector { sum += Double(value) * Double(value) }
+        guard let base = vector.baseAddress else { return 1 }
+        let sum = grape_squared_length(base, vector.count)
         return sum > 0 && sum.isFinite ? 1 / sum.squareRoot() : 1
     }
 
@@ -75,6 +76,27 @@ struct VectorSpace {
     /// Compares with codes.
     func codeScorer(_ query: UnsafePointer<grape_query>) -> Scorer {
         Scorer(score: kernels.codes, query: query)
+    }
+
+    /// How far behind the answer of a rank a walk looks for more.
+    ///
+    /// Under the dot product a distance says nothing of how far away a point lies: only the width bounds the walk.
+    /// - Parameter queryNorm: squared length of the query, if distances are estimates.
+    func reach(rank: Int, queryNorm: Float?) -> Beam.Reach {
+        let share = IndexLimits.reachShare
+        // For a point near the query estimates of the product deviate by so many lengths of the query times the
+        // distance between the two, by squared lengths of both.
+        let deviation = queryNorm == nil ? 0 : 0.756 / Float(layout.dimension).squareRoot()
+        let root = 2 * deviation * IndexLimits.reachDeviations
+        switch metric {
+        case .cosine: return Beam.Reach(rank: rank, origin: -1, share: share, rootShare: root / Float(2).squareRoot())
+        case .euclidean:
+            return Beam.Reach(
+                rank: rank, origin: 0, share: share, rootShare: root * (queryNorm ?? 0).squareRoot())
+        // A length, not its square.
+        case .manhattan: return Beam.Reach(rank: rank, origin: 0, share: (1 + share).squareRoot() - 1)
+        case .dotProduct: return .unlimited
+        }
     }
 
     /// What a user calls the score.

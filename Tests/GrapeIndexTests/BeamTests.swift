@@ -30,6 +30,41 @@ struct BeamTests {
     }
 
     @Test
+    func `a reach keeps out what lies too far behind the answer that counts`() {
+        var generator = SplitMix64(seed: 5)
+        for round in 0..<200 {
+            var beam = Beam()
+            defer { beam.deallocate() }
+            let width = Int.random(in: 1...40, using: &generator)
+            let rank = Int.random(in: 1...12, using: &generator)
+            beam.reset(width: width, reach: Beam.Reach(rank: rank, origin: -1, share: 0.25, rootShare: 0.125))
+            var answers: [Float] = []
+            var hidden: [Float] = []
+            for ordinal in 0..<UInt32(300) {
+                let distance = Float.random(in: -1...1, using: &generator)
+                let isHidden = round % 2 == 1 && Int.random(in: 0..<3, using: &generator) == 0
+                guard distance < beam.bound else { continue }
+                beam.insert(distance: distance, ordinal: ordinal, isHidden: isHidden)
+                if isHidden { hidden.append(distance) } else { answers.append(distance) }
+                answers.sort()
+                // No nearer than the answer that counts allows, and never farther than the width does.
+                var nearest = Float.infinity
+                if answers.count >= rank {
+                    let length = answers[rank - 1] + 1
+                    nearest = answers[rank - 1] + max(0.25 * length, 0.125 * length.squareRoot())
+                }
+                let widest = answers.count >= width ? answers[width - 1] : .infinity
+                #expect(beam.bound >= min(nearest, widest) - 1e-6 && beam.bound <= widest)
+                if hidden.isEmpty { #expect(abs(beam.bound - min(nearest, widest)) <= 1e-6 || beam.bound == widest) }
+            }
+            let bound = beam.bound
+            var expanded: [UInt32] = []
+            while let ordinal = beam.expandNext() { expanded.append(ordinal) }
+            #expect(expanded.count == (0..<beam.count).filter { beam.distance(at: $0) <= bound }.count)
+        }
+    }
+
+    @Test
     func `candidates are expanded once, nearest first, also those that come later`() {
         var beam = Beam()
         defer { beam.deallocate() }

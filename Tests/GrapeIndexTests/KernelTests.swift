@@ -140,6 +140,40 @@ struct KernelTests {
     }
 
     @Test
+    func `a query is cut to the nearest steps, and what is no number to the lowest`() {
+        var generator = SplitMix64(seed: 8)
+        for words in [1, 6, 12] {
+            var values = Fixture.vector(words * 64, scale: 1, &generator)
+            values[3] = .nan
+            values[5] = .infinity
+            values[7] = -.infinity
+            let length = (words + 7) / 8 * 8
+            let (low, step): (Float, Float) = (-0.75, 0.1)
+            var planes = [UInt64](repeating: 0, count: 4 * length)
+            grape_cut(values, words, low, step, length, &planes)
+            for (index, value) in values.enumerated() {
+                var place = 0
+                for plane in 0..<4 {
+                    place |= Int(planes[plane * length + index / 64] >> UInt64(index % 64) & 1) << plane
+                }
+                let exact = value.isNaN ? 0 : min(max((value - low) / step, 0), 15)
+                #expect(abs(Float(place) - exact) <= 0.501, "value \(value) at \(index) became step \(place)")
+            }
+        }
+    }
+
+    @Test(arguments: [1, 7, 8, 63, 384, 1_000])
+    func `lengths are summed in double precision`(count: Int) {
+        var generator = SplitMix64(seed: UInt64(count))
+        let values = Fixture.vector(count, scale: 1e30, &generator)
+        let expected = values.reduce(0.0) { $0 + Double($1) * Double($1) }
+        #expect(abs(grape_squared_length(values, count) - expected) <= 1e-12 * expected)
+        var scaled = [Float](repeating: 0, count: count)
+        grape_scaled(values, count, 1e-30, &scaled)
+        for (one, other) in zip(values, scaled) { #expect(other == Float(Double(one) * 1e-30)) }
+    }
+
+    @Test
     func `gathering leaves out empty slots, visited points and points that are too young`() {
         let none = GRAPE_NO_ORDINAL
         let links: [UInt32] = [5, none, 3, 5, 900, 7, none, 1]

@@ -35,6 +35,7 @@ typedef struct {
     float product_scale;
     float norm_scale;
     float offset;
+    float squared_norm; ///< codes: of the query
 } grape_query;
 
 /// What follows the bits of a code.
@@ -64,6 +65,13 @@ const grape_kernels *grape_kernels_at(size_t position);
 
 /// Unnormalised Walsh-Hadamard transform in place; `count` is a power of two.
 void grape_hadamard(float *values, size_t count);
+
+/// Sum of the squares, in double precision: squares of large floats overflow.
+double grape_squared_length(const float *values, size_t count);
+/// Each value times `scale`, rounded once.
+void grape_scaled(const float *values, size_t count, double scale, float *scaled);
+/// Cuts `words` · 64 values to the nearest of 2^GRAPE_QUERY_PLANES steps from `low` on, as bit planes of `length` words.
+void grape_cut(const float *values, size_t words, float low, float step, size_t length, uint64_t *planes);
 
 static inline const uint8_t *grape_slot(const grape_query *query, uint32_t ordinal) {
     return query->chunks[ordinal >> GRAPE_CHUNK_SHIFT] + query->section

@@ -6,12 +6,48 @@ struct IndexBuild {
     let file: NumPyFile
     let parameters: IndexParameters
     let threads: Int
+    /// Holds the graph if it was built before; else it is written.
+    var graph: GraphFile?
 
     /// Rows read and made visible at once.
     private static let blockRows = 8_192
 
-    /// The clocks stand still while the file is read.
     func run() throws -> (index: CollectionIndex, figures: BuildFigures) {
+        if let graph, graph.exists { return try loaded(from: graph) }
+        let built = try built()
+        try graph?.save(built.index)
+        return built
+    }
+
+    /// Takes the graph from a file: the figures are those of loading.
+    private func loaded(from graph: GraphFile) throws -> (index: CollectionIndex, figures: BuildFigures) {
+        let loader = try CollectionIndex.Loader(parameters: parameters, clock: VisibilityClock())
+        let started = (wall: ContinuousClock.now, cpu: CPUClock.process)
+        try graph.load(into: loader)
+        while var block = try file.nextBlock(rowsMax: Self.blockRows) {
+            if parameters.metric == .cosine { try block.normalise(name: file.name) }
+            let values = block.values.span
+            for row in 0..<block.rows {
+                try loader.join(
+                    key: RowKey.bytes(block.firstRow + row).span, version: 1, shard: 0,
+                    vector: values.extracting(row * block.columns..<(row + 1) * block.columns))
+            }
+        }
+        let (index, report) = loader.finish()
+        guard report.kept == file.header.rows else {
+            throw BenchFailure("\(graph.path): holds \(report.kept) of the \(file.header.rows) points of \(file.name)")
+        }
+        return (index, figures(since: started.wall, cpu: CPUClock.process - started.cpu))
+    }
+
+    private func figures(since started: ContinuousClock.Instant, cpu: UInt64) -> BuildFigures {
+        let seconds = (ContinuousClock.now - started).seconds
+        return BuildFigures(
+            seconds: seconds, cpuSeconds: Double(cpu) / 1e9, pointsPerSecond: Double(file.header.rows) / seconds)
+    }
+
+    /// The clocks stand still while the file is read.
+    private func built() throws -> (index: CollectionIndex, figures: BuildFigures) {
         let index = try CollectionIndex(parameters: parameters, clock: VisibilityClock())
         var progress = Progress(total: file.header.rows)
         var wall = Duration.zero

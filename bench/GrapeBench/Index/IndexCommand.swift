@@ -40,6 +40,11 @@ struct IndexCommand: ParsableCommand {
     var rounds = 1
     @Option(help: "Ask each query so often instead of measuring for a second (for counting instructions).")
     var passes: Int?
+    @Option(
+        help: ArgumentHelp(
+            "The graph: taken from this file, or built and written to it. Building figures are then those of loading.",
+            valueName: "FILE"))
+    var graph: String?
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -74,7 +79,9 @@ struct IndexCommand: ParsableCommand {
         guard filter.isEmpty || payloads.count == file.header.rows else {
             throw BenchFailure("\(payloads.count) payloads, \(base) has \(file.header.rows) rows")
         }
-        let (index, build) = try IndexBuild(file: file, parameters: parameters, threads: threads).run()
+        let (index, build) = try IndexBuild(
+            file: file, parameters: parameters, threads: threads, graph: graph.map(GraphFile.init)
+        ).run()
         var report = Report()
         report.setting = [
             ("rows", .number(file.header.rows)), ("dimension", .number(vectors.columns)),

@@ -36,6 +36,7 @@ package final class Node: Sendable {
     /// nil on a node alone.
     private let snapshots: SnapshotService?
     private let gateway: PeerGateway
+    let consistency: ConsistencyService
     private let health = Mutex(Health())
     private let tasks = Mutex<[Task<Void, Never>]>([])
 
@@ -80,11 +81,14 @@ package final class Node: Sendable {
         memoryLimitBytes = options.memoryLimitBytes ?? ProcessStatistics.memoryLimitBytes
         engine = try Engine.open(
             database: database, shardCount: options.shardCount, indexThreads: options.threads,
-            checkpointIntervalSeconds: options.checkpointIntervalSeconds, logger: logger)
+            checkpointIntervalSeconds: options.checkpointIntervalSeconds, sparesDamaged: options.cluster != nil,
+            logger: logger)
         cluster = ClusterState(node: number, shardCount: options.shardCount)
         let failure = FailureSwitch(failed)
+        var raft = options.raft
+        raft.sparesDamaged = options.cluster != nil
         consensus = Consensus(
-            database: database, engine: engine, options: options.raft, node: number, sender: transport ?? NoPeers(),
+            database: database, engine: engine, options: raft, node: number, sender: transport ?? NoPeers(),
             logger: logger, failed: { failure.fail($0) })
         router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: transport)
         let clusterBytes = Array(identity.clusterID.encoded.dropFirst())
@@ -97,6 +101,7 @@ package final class Node: Sendable {
             node: number, options: options, engine: engine, consensus: consensus, router: router, cluster: cluster,
             transport: transport, snapshots: snapshots, logger: logger)
         pool = SearchPool(threads: options.threads)
+        consistency = ConsistencyService(router: router, driver: driver, logger: logger)
         transport?.identify(cluster: clusterBytes, number: number)
         try snapshots?.start()
         if let snapshots { consensus.attach(snapshots: snapshots) }
@@ -161,6 +166,7 @@ package final class Node: Sendable {
         }
         guard isFirst else { return }
         for task in tasks.withLock({ $0 }) { task.cancel() }
+        consistency.close()
         await snapshots?.close()
         await consensus.close()
         gateway.stop()
@@ -170,6 +176,7 @@ package final class Node: Sendable {
     }
 
     private func closeStore() {
+        engine.endScans()
         do {
             try engine.builder.stop()
         } catch {

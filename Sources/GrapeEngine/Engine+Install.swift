@@ -63,9 +63,10 @@ extension Engine {
         }
     }
 
-    /// Deletes what a shard has beside the generation that counts, and the one given.
+    /// Deletes what a shard has beside the generation that counts, the one given, and one that was set aside.
     func deleteUnusedGenerations(of shard: ShardID, but kept: ReplicaGeneration? = nil) throws(StorageError) {
-        let used = [generation(of: .shard(shard)), kept].compactMap { $0 }.filter { $0.rawValue > 0 }.sorted()
+        let used = [generation(of: .shard(shard)), kept, quarantines[shard]?.generation].compactMap { $0 }
+            .filter { $0.rawValue > 0 }.sorted()
         var first: UInt32 = 0
         for generation in used {
             try deleteGenerations(of: shard, first..<max(first, generation.rawValue))

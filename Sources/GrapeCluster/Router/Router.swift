@@ -15,6 +15,8 @@ package final class Router: Sendable {
     /// nil on a node alone.
     let peers: (any PeerRequests)?
     let origins = WriteOrigins()
+    /// This node's side of consistency checks.
+    let replicaChecks: ReplicaChecks
 
     /// How long one attempt may take before it is tried elsewhere; doubled with each attempt.
     private static let attemptMilliseconds = 2_000
@@ -25,6 +27,7 @@ package final class Router: Sendable {
         self.engine = engine
         self.cluster = cluster
         self.peers = peers
+        replicaChecks = ReplicaChecks(engine: engine, consensus: consensus)
     }
 
     // MARK: Writes

@@ -53,5 +53,13 @@ extension Node {
 
     package var isAlone: Bool { options.cluster == nil }
 
+    package var scrubFigures: ScrubFigures { engine.scrubber.figures }
+
+    /// Damage of replicas found since the start, and replicas here that are damaged or set aside now.
+    package var faultFigures: (found: UInt64, damaged: Int, aside: Int) {
+        let groups = LogGroup.all(shardCount: options.shardCount)
+        return (engine.faults.count, groups.count { engine.fault(of: $0) != nil }, engine.quarantines.count)
+    }
+
     package var consistencyFigures: ConsistencyFigures { consistency.figures }
 }

@@ -46,6 +46,24 @@ package final class Node: Sendable {
     package static func open(
         _ options: NodeOptions, logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void = { _ in }
     ) async throws(GrapeError) -> Node {
+        do throws(GrapeError) {
+            return try await openWhole(options, logger: logger, failed: failed)
+        } catch {
+            guard error.code == .damaged, options.cluster != nil else { throw error }
+            throw GrapeError(.damaged, "\(error.message). \(replacement(options))")
+        }
+    }
+
+    /// What to do where the store as a whole can't be trusted: the others have everything, and take the node as a new one.
+    private static func replacement(_ options: NodeOptions) -> String {
+        "The other nodes can replace this one: move \(options.dataDirectory) away, tell them with "
+            + "curl -X POST http://HOST:6333/cluster/leave -d '{\"node_id\":\"\(options.nodeID)\"}' at any of them, "
+            + "then start this node again"
+    }
+
+    private static func openWhole(
+        _ options: NodeOptions, logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void
+    ) async throws(GrapeError) -> Node {
         let database = try await blocking { () throws(GrapeError) in try openStore(options) }
         let gateway = PeerGateway()
         let transport = try await listen(options, gateway, logger)
@@ -82,7 +100,7 @@ package final class Node: Sendable {
         engine = try Engine.open(
             database: database, shardCount: options.shardCount, indexThreads: options.threads,
             checkpointIntervalSeconds: options.checkpointIntervalSeconds, sparesDamaged: options.cluster != nil,
-            logger: logger)
+            scrub: options.scrub, logger: logger)
         cluster = ClusterState(node: number, shardCount: options.shardCount)
         let failure = FailureSwitch(failed)
         var raft = options.raft
@@ -152,6 +170,7 @@ package final class Node: Sendable {
     /// A node that nobody closed gives its directory free all the same; only its last checkpoint is missing.
     deinit {
         for task in tasks.withLock({ $0 }) { task.cancel() }
+        engine.endScans()
         engine.builder.abandon()
     }
 

@@ -27,13 +27,14 @@ package final class Engine: Sendable {
     package let faults: ReplicaFaults
     let setAside: Mutex<[ShardID: Quarantine]>
     let scansEnd = Atomic<Bool>(false)
+    package let scrubber: Scrubber
     /// Why an index lacks what the rows have: nothing is applied any more, a restart joins them again.
     private let failure = Mutex<ApplyError?>(nil)
 
     init(
         database: Database, shardCount: Int, lanes: Int, clock: VisibilityClock, serving: Serving,
         newestGenerations: [ShardID: ReplicaGeneration], setAside: [ShardID: Quarantine], faults: ReplicaFaults,
-        builder: IndexBuilder, logger: Logger
+        builder: IndexBuilder, scrub: ScrubOptions, logger: Logger
     ) {
         self.database = database
         self.shardCount = shardCount
@@ -45,6 +46,7 @@ package final class Engine: Sendable {
         self.newestGenerations = Mutex(newestGenerations)
         self.setAside = Mutex(setAside)
         self.faults = faults
+        scrubber = Scrubber(scrub)
     }
 
     // MARK: Lanes

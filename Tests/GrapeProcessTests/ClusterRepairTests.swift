@@ -122,6 +122,40 @@ struct ClusterRepairTests {
         #expect(healed?.text.contains(#""number":\#(id)"#) == true, "\(healed?.text ?? "no answer")")
         #expect(await cluster.missing(Self.points, at: 2) == [])
     }
+
+    @Test(
+        "a table file damaged on one node's disk is healed from the others, or refused with the command that replaces the node"
+    )
+    func damagedTable() async throws {
+        let cluster = try await filled()
+        let node = cluster.nodes[1]
+        try await node.stop()
+        let names = try FileManager.default.contentsOfDirectory(atPath: node.data.path).filter { $0.hasSuffix(".sst") }
+        var sizes: [(URL, Int)] = []
+        for name in names {
+            let file = node.data.appendingPathComponent(name)
+            sizes.append((file, try Data(contentsOf: file).count))
+        }
+        let file = try #require(sizes.max { $0.1 < $1.1 }?.0)
+        var bytes = try Data(contentsOf: file)
+        // The first block: rows.
+        bytes[40] ^= 0x20
+        try bytes.write(to: file)
+        try cluster.start(1)
+        do {
+            try await cluster.waitUntilHealthy(1)
+        } catch {
+            #expect(try await node.waitForEnd() == 65)
+            #expect(node.logText.contains("/cluster/leave") && node.logText.contains(file.lastPathComponent))
+            return
+        }
+        try await cluster.write(100, from: 5_000)
+        let isHealed = await poll(for: .seconds(60), every: .milliseconds(300)) {
+            await cluster.status("/cluster/consistency/check?deep=true", at: 0)?.isConsistent == true
+        }
+        #expect(isHealed, "\(node.logEnd)")
+        #expect(await cluster.missing(Self.points, at: 1, query: "?consistency=eventual") == [])
+    }
 }
 
 extension LocalCluster {

@@ -13,7 +13,7 @@ extension Engine {
     ///     open fails.
     package static func open(
         database: Database, shardCount: Int, lanes: Int? = nil, indexThreads: Int, checkpointIntervalSeconds: Int,
-        sparesDamaged: Bool = false, logger: Logger
+        sparesDamaged: Bool = false, scrub: ScrubOptions = ScrubOptions(), logger: Logger
     ) throws(GrapeError) -> Engine {
         let clock = VisibilityClock()
         let (groups, newest, aside, catalog) = try storing { () throws(StorageError) in
@@ -39,10 +39,11 @@ extension Engine {
             database: database, shardCount: shardCount, lanes: lanes ?? min(defaultLanes, ProcessStatistics.cores),
             clock: clock, serving: serving, newestGenerations: newest, setAside: aside, faults: faults,
             builder: IndexBuilder(threads: indexThreads, checkpointIntervalSeconds: checkpointIntervalSeconds),
-            logger: logger)
+            scrub: scrub, logger: logger)
         for shard in damaged.keys { engine.removeIndexPoints(of: shard) }
         engine.watchDamage()
         engine.builder.start(engine)
+        engine.scrubber.start(engine)
         return engine
     }
 

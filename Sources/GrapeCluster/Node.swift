@@ -50,8 +50,25 @@ package final class Node: Sendable {
             return try await openWhole(options, logger: logger, failed: failed)
         } catch {
             guard error.code == .damaged, options.cluster != nil else { throw error }
+            try setAside(options, error, logger)
+            return try await openWhole(options, logger: logger, failed: failed)
+        }
+    }
+
+    /// A store that can't be trusted as a whole is put out of the way; what comes in its place asks the cluster to be taken
+    /// back. A directory that does not know which member it is, or holds an earlier damaged store, is left to the operator.
+    private static func setAside(_ options: NodeOptions, _ error: GrapeError, _ logger: Logger) throws(GrapeError) {
+        guard MemberFile.read(options.dataDirectory) != nil else {
             throw GrapeError(.damaged, "\(error.message). \(replacement(options))")
         }
+        do throws(StorageError) {
+            try StoreAside.move(options.dataDirectory, reason: error.message)
+        } catch let failure {
+            throw GrapeError(.damaged, "\(error.message). \(failure). \(replacement(options))")
+        }
+        logger.critical(
+            "the store is damaged as a whole: it is set aside, and the cluster is asked to take this node back",
+            metadata: ["damage": "\(error.message)", "kept_in": "\(options.dataDirectory)/\(StoreAside.folder)"])
     }
 
     /// What to do where the store as a whole can't be trusted: the others have everything, and take the node as a new one.
@@ -107,7 +124,14 @@ package final class Node: Sendable {
         raft.sparesDamaged = options.cluster != nil
         consensus = Consensus(
             database: database, engine: engine, options: raft, node: number, sender: transport ?? NoPeers(),
-            logger: logger, failed: { failure.fail($0) })
+            logger: logger,
+            failed: { [database] error in
+                // An open would not show it: what compactions meet is met again and again.
+                if let damage = database.backgroundError, damage.isDamage {
+                    StoreAside.distrust(database.path, reason: "\(damage)")
+                }
+                failure.fail(error)
+            })
         router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: transport)
         let clusterBytes = Array(identity.clusterID.encoded.dropFirst())
         let snapshots = transport.map { [database, engine, consensus] in
@@ -131,12 +155,22 @@ package final class Node: Sendable {
                 driver: driver,
                 admission: Admission(
                     cluster: identity.clusterID, node: number, founded: record.founded, engine: engine,
-                    consensus: consensus, router: router),
+                    consensus: consensus, router: router, planner: { [driver] in driver.planner($0) }),
                 snapshots: snapshots))
     }
 
     /// Makes the replicas of a founder, and waits until the groups held here have leaders.
     private func begin(_ record: MemberRecord) async throws(GrapeError) {
+        if options.cluster != nil {
+            let member = MemberFile(bootID: record.bootID, number: number)
+            try await Self.blocking { [options] () throws(GrapeError) in
+                do throws(StorageError) {
+                    try member.write(options.dataDirectory)
+                } catch {
+                    throw GrapeError(error)
+                }
+            }
+        }
         if !record.hasBegun {
             if let founded = record.founded, consensus.status().isEmpty {
                 try await consensus.found(InitialLayout.replicas(of: number, in: founded.layout))

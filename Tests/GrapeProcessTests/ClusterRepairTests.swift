@@ -156,6 +156,60 @@ struct ClusterRepairTests {
         #expect(isHealed, "\(node.logEnd)")
         #expect(await cluster.missing(Self.points, at: 1, query: "?consistency=eventual") == [])
     }
+
+    @Test("a node whose store is damaged as a whole sets it aside and comes back as a new member, under writes")
+    func damagedStore() async throws {
+        let cluster = try await filled()
+        let node = cluster.nodes[2]
+        try await node.stop()
+        let current = try String(contentsOf: node.data.appendingPathComponent("CURRENT"), encoding: .utf8)
+        let manifest = node.data.appendingPathComponent(current.trimmingCharacters(in: .newlines))
+        var bytes = try Data(contentsOf: manifest)
+        bytes[bytes.count / 2] ^= 0xff
+        try bytes.write(to: manifest)
+        let writing = writes(cluster, from: 10_000)
+        try cluster.start(2)
+        try await cluster.waitUntilHealthy(2, seconds: 90)
+        try await cluster.waitUntilWhole(at: 0, seconds: 90)
+        writing.cancel()
+        #expect(try await writing.value > 0)
+        try await cluster.waitUntilMembers(["node-1", "node-2", "node-3"], at: 1)
+        let log = node.logText
+        #expect(
+            log.contains("the store is damaged as a whole") && log.contains(manifest.lastPathComponent),
+            "\(node.logEnd)")
+        let kept = node.data.appendingPathComponent("damaged/" + manifest.lastPathComponent)
+        #expect(FileManager.default.fileExists(atPath: kept.path))
+        let isEqual = await poll(for: .seconds(30), every: .milliseconds(300)) {
+            await cluster.status("/cluster/consistency/check?deep=true", at: 0)?.isConsistent == true
+        }
+        #expect(isEqual)
+        #expect(await cluster.missing(Self.points, at: 2, query: "?consistency=eventual") == [])
+
+        // A second time it is the operator's turn: the first store is still there.
+        try await node.stop()
+        let again = try Data(contentsOf: node.data.appendingPathComponent("CURRENT"))
+        try Data("MANIFEST-999999\n".utf8).write(to: node.data.appendingPathComponent("CURRENT"))
+        try cluster.start(2)
+        #expect(try await node.waitForEnd() == 65)
+        #expect(node.logText.contains("/cluster/leave") && node.logText.contains("remove it"), "\(node.logEnd)")
+        try again.write(to: node.data.appendingPathComponent("CURRENT"))
+    }
+
+    @Test("nodes whose stores are all damaged wait for each other, and found nothing new")
+    func allDamaged() async throws {
+        let cluster = try await filled()
+        for node in cluster.nodes {
+            try await node.stop()
+            try Data("nonsense".utf8).write(to: node.data.appendingPathComponent("CURRENT"))
+        }
+        for index in 0..<3 { try cluster.start(index) }
+        try await Task.sleep(for: .seconds(4))
+        for (index, node) in cluster.nodes.enumerated() {
+            #expect(await cluster.isHealthy(index) == false)
+            #expect(!node.logText.contains("cluster founded"), "\(node.logEnd)")
+        }
+    }
 }
 
 extension LocalCluster {

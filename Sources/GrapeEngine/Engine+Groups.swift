@@ -70,6 +70,7 @@ extension Engine {
                     if case .shard(let shard) = group { serving.hide(shard, true) }
                 }
                 if case .shard(let shard) = group { forgetOrigins(shard) }
+                faults.forget(group)
                 var batch = try database.makeBatch()
                 batch.delete(.state, key: StateKey.group(group))
                 try database.write(batch)

@@ -42,6 +42,7 @@ extension Engine {
     private func adopt(_ catalog: CatalogState, _ state: GroupState) throws(GrapeError) {
         let before = self.catalog.sortedEntries.map(\.schema.id)
         try replaceCatalog(catalog, state)
+        faults.forget(.catalog)
         try storing { () throws(StorageError) in
             var batch = try database.makeBatch()
             for id in before where catalog.entry(id) == nil {

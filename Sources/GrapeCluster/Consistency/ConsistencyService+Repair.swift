@@ -20,7 +20,8 @@ package struct RepairReport: Sendable {
 }
 
 extension ConsistencyService {
-    /// Replicas that differ from the majority, or are known to be damaged, are set aside and made anew from the others.
+    /// Replicas that differ from the majority, or are known to be damaged, are made anew from the others: their nodes hear
+    /// that they are not to be trusted, and the catalog's leader plans what follows.
     /// - Parameter report: of a check of now.
     func repair(
         _ report: ConsistencyReport, until deadline: ContinuousClock.Instant
@@ -32,8 +33,8 @@ extension ConsistencyService {
             result.unrepaired += undecided(shard)
             for (place, reason) in shard.minority {
                 let replica = RepairReport.Replica(shard: shard.shard, node: place.node)
-                guard await setAside(place, shard.shard, reason) else {
-                    result.unrepaired.append((replica, "the node could not set its replica aside now"))
+                guard await distrust(place, shard.shard, reason) else {
+                    result.unrepaired.append((replica, "the node gave no answer, or has another replica by now"))
                     continue
                 }
                 old[replica] = place.serial
@@ -69,15 +70,15 @@ extension ConsistencyService {
         return found
     }
 
-    private func setAside(_ place: ReplicaPlace, _ shard: ShardID, _ reason: String) async -> Bool {
+    private func distrust(_ place: ReplicaPlace, _ shard: ShardID, _ reason: String) async -> Bool {
         let replicas = [shard: place.serial]
         guard place.node != router.cluster.node else {
-            return await router.replicaChecks.setAside(replicas, reason: reason).contains(shard)
+            return router.replicaChecks.distrust(replicas, reason: reason).contains(shard)
         }
         let answer = try? await router.ask(
-            .quarantine(replicas, reason: reason), place.node, lane: .quick, .now + .seconds(10))
-        guard case .quarantined(let done)? = answer else { return false }
-        return done.contains(shard)
+            .distrust(replicas, reason: reason), place.node, lane: .quick, .now + .seconds(5))
+        guard case .distrusted(let known)? = answer else { return false }
+        return known.contains(shard)
     }
 
     /// Until each has another replica in its place that is whole.

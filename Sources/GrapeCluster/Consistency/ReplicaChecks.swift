@@ -37,13 +37,17 @@ package struct ReplicaChecks: Sendable {
         return .checked(status.replica.serial, check)
     }
 
-    /// -> the shards whose replicas here are set aside now.
-    func setAside(_ replicas: [ShardID: UInt32], reason: String) async -> ShardSet {
-        var done = ShardSet()
-        for (shard, serial) in replicas.sorted(by: { $0.key < $1.key }) {
-            let isDone = try? await consensus.quarantine(.shard(shard), serial: serial, reason: reason)
-            if isDone == true { done.insert(shard) }
+    /// Somebody has found that these replicas differ from most others. -> those of them that are here: the catalog is to
+    /// replace them.
+    func distrust(_ replicas: [ShardID: UInt32], reason: String) -> ShardSet {
+        let status = consensus.status()
+        var known = ShardSet()
+        for (shard, serial) in replicas {
+            let group = LogGroup.shard(shard)
+            guard status.contains(where: { $0.group == group && $0.replica.serial == serial }) else { continue }
+            engine.noteFault(group, reason)
+            known.insert(shard)
         }
-        return done
+        return known
     }
 }

@@ -2,21 +2,18 @@ import GrapeEngine
 import GrapeModel
 import GrapeRaft
 
-/// Damaged replicas are given up where others can do without them, and what was kept of them goes when these have made
-/// another.
+/// Damaged replicas are given up when the catalog has begun a move that replaces them, which it does for one replica of a
+/// group at a time and only where others decide without it; what was kept of them goes when another is whole.
 extension ClusterDriver {
-    func repairReplicas(_ layout: ClusterLayout) async {
-        for status in consensus.status() where !status.isLost {
-            guard let fault = engine.fault(of: status.group), othersDecide(status, layout) else { continue }
-            do throws(GrapeError) {
-                _ = try await consensus.quarantine(
-                    status.group, serial: status.replica.serial, reason: fault.detail)
-            } catch {
-                logger.warning(
-                    "a damaged replica could not be set aside",
-                    metadata: ["group": "\(status.group.number)", "error": "\(error)"])
-            }
-        }
+    /// Before a replica is dropped for one that takes its place: a damaged one is kept until then.
+    func setAsideIfDamaged(_ group: LogGroup) async throws(GrapeError) {
+        guard let fault = engine.fault(of: group),
+            let status = consensus.status().first(where: { $0.group == group })
+        else { return }
+        _ = try await consensus.quarantine(group, serial: status.replica.serial, reason: fault.detail)
+    }
+
+    func endQuarantines(_ layout: ClusterLayout) {
         for (shard, aside) in engine.quarantines.sorted(by: { $0.key < $1.key }) where isReplaced(shard, aside, layout)
         {
             do throws(GrapeError) {
@@ -29,28 +26,6 @@ extension ClusterDriver {
         }
     }
 
-    /// Whether the group goes on without this node's replica: a majority of the others is whole, and nothing else is
-    /// being changed there.
-    func othersDecide(_ status: GroupStatus, _ layout: ClusterLayout) -> Bool {
-        let now = now
-        let view = state.withLock { $0.view }
-        guard case .shard(let shard) = status.group else {
-            let voters = status.configuration.voters
-            let whole = voters.filter { voter in
-                guard voter != status.replica, view.liveness(voter.node, at: now) == .alive,
-                    let report = view.report(voter.node)?.group(.catalog)
-                else { return false }
-                return !report.isLost && !report.isDamaged
-            }
-            return whole.count > voters.count / 2
-        }
-        guard let placement = layout.placement(shard), placement.move == nil else { return false }
-        let others = placement.replicas.filter { $0.node != node }
-        // One that was never counted in, or is no more, is not missed.
-        guard others.count < placement.replicas.count else { return true }
-        return others.filter { view.isWhole($0, shard, at: now) }.count > placement.replicas.count / 2
-    }
-
     /// Another replica of the shard votes here and has all its rows, or the shard is not this node's any more.
     private func isReplaced(_ shard: ShardID, _ aside: Quarantine, _ layout: ClusterLayout) -> Bool {
         guard let status = consensus.status().first(where: { $0.group == .shard(shard) }) else {
@@ -59,5 +34,22 @@ extension ClusterDriver {
         }
         return status.replica.rawValue != aside.replica && !status.isLost && !status.isInstalling
             && status.configuration.voters.contains(status.replica) && engine.servedShards.contains(shard)
+    }
+
+    /// Where the catalog's replica of a member is damaged it is made anew, one at a time, as long as all others are whole.
+    func renewDamagedCatalogReplica(_ layout: ClusterLayout, _ view: ClusterView, _ now: UInt64) async {
+        let members = layout.members.filter { $0.state == .member }
+        func report(_ member: Member) -> NodeReport.Group? {
+            guard view.liveness(member.number, at: now) == .alive else { return nil }
+            return view.report(of: ReplicaPlace(node: member.number, serial: member.catalogSerial), .catalog)
+        }
+        guard let damaged = members.first(where: { report($0)?.isDamaged == true }), members.count > 2 else { return }
+        let areWhole = members.allSatisfy { member in
+            guard member.number != damaged.number else { return true }
+            return report(member).map { !$0.isLost && !$0.isDamaged && !$0.isLearner } == true
+        }
+        guard areWhole else { return }
+        _ = await commit(
+            .renewCatalogReplica(ReplicaPlace(node: damaged.number, serial: damaged.catalogSerial)))
     }
 }

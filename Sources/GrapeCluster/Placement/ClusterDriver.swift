@@ -110,7 +110,7 @@ final class ClusterDriver: Sendable {
         await keepReplicas(layout)
         if round % 10 == 0 {
             countPoints(layout)
-            await repairReplicas(layout)
+            endQuarantines(layout)
         }
         guard round % 2 == 0 else { return }
         await takeMovesFurther(layout)
@@ -177,6 +177,7 @@ final class ClusterDriver: Sendable {
         let changes = HeldReplicas.next(layout, on: node, present: present)
         do throws(GrapeError) {
             for group in changes.dropped {
+                try await setAsideIfDamaged(group)
                 logger.info("a replica is dropped here", metadata: ["group": "\(group.number)"])
                 try await consensus.dropReplica(of: group)
             }

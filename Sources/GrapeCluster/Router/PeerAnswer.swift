@@ -13,8 +13,8 @@ package enum PeerAnswer: Sendable {
     case accepted
     /// One a shard that was asked for.
     case checks([ShardID: ReplicaStanding])
-    /// Which of the replicas were set aside.
-    case quarantined(ShardSet)
+    /// Which of the replicas are there, and not trusted any more.
+    case distrusted(ShardSet)
     case failed(GrapeError)
     /// The node could not read the request: it is of another version.
     case unreadable
@@ -51,7 +51,7 @@ package enum PeerAnswer: Sendable {
                 bytes.appendLittleEndian(shard.rawValue)
                 standing.encode(into: &bytes)
             }
-        case .quarantined(let shards):
+        case .distrusted(let shards):
             bytes.append(12)
             shards.encode(into: &bytes)
         }
@@ -91,7 +91,7 @@ package enum PeerAnswer: Sendable {
                 return (ShardID(shard), standing)
             }
             return standings.map { .checks(Dictionary($0) { first, _ in first }) }
-        case 12: return ShardSet(reader: &reader).map(PeerAnswer.quarantined)
+        case 12: return ShardSet(reader: &reader).map(PeerAnswer.distrusted)
         case 6: return reader.integer(UInt64.self).flatMap { $0 < 1 << 48 ? .count(Int($0)) : nil }
         default: return nil
         }

@@ -20,8 +20,8 @@ package enum PeerRequest: Sendable {
     case announceCheck(UInt64, deep: Bool, ShardSet)
     /// What the replicas of these shards say to a check.
     case checkResults(UInt64, ShardSet)
-    /// The replicas of these serials are to be set aside and made anew, for the reason given.
-    case quarantine([ShardID: UInt32], reason: String)
+    /// The replicas of these serials can't be trusted, for the reason given: they are to be set aside and made anew.
+    case distrust([ShardID: UInt32], reason: String)
 }
 
 extension PeerRequest {
@@ -62,7 +62,7 @@ extension PeerRequest {
         case .checkResults(let id, let shards):
             bytes.appendLittleEndian(id)
             shards.encode(into: &bytes)
-        case .quarantine(let replicas, let reason):
+        case .distrust(let replicas, let reason):
             bytes.appendLittleEndian(UInt32(replicas.count))
             for (shard, serial) in replicas.sorted(by: { $0.key < $1.key }) {
                 bytes.appendLittleEndian(shard.rawValue)
@@ -83,7 +83,7 @@ extension PeerRequest {
         case .count: 0x06
         case .announceCheck: 0x0a
         case .checkResults: 0x0b
-        case .quarantine: 0x0c
+        case .distrust: 0x0c
         }
     }
 
@@ -146,7 +146,7 @@ extension PeerRequest {
                 return (ShardID(shard), serial)
             }
             guard let replicas, let reason = reader.text() else { return nil }
-            return .quarantine(Dictionary(replicas) { first, _ in first }, reason: reason)
+            return .distrust(Dictionary(replicas) { first, _ in first }, reason: reason)
         default: return nil
         }
     }

@@ -62,8 +62,8 @@ package struct PeerService: Sendable {
             try router.replicaChecks.announce(id, isDeep: isDeep, shards, until: deadline)
             return .accepted
         case .checkResults(let id, let shards): return .checks(router.replicaChecks.standings(id, shards))
-        case .quarantine(let replicas, let reason):
-            return .quarantined(await router.replicaChecks.setAside(replicas, reason: reason))
+        case .distrust(let replicas, let reason):
+            return .distrusted(router.replicaChecks.distrust(replicas, reason: reason))
         }
     }
 

@@ -11,9 +11,10 @@ extension Engine {
     ///   - lanes: how many shards may be applied at the same time.
     ///   - sparesDamaged: a shard with damaged rows is left out and noted as damaged, for others to replace it; else the
     ///     open fails.
+    ///   - scrub: how the disk is read again in the background; nil: not at all.
     package static func open(
         database: Database, shardCount: Int, lanes: Int? = nil, indexThreads: Int, checkpointIntervalSeconds: Int,
-        sparesDamaged: Bool = false, scrub: ScrubOptions = ScrubOptions(), logger: Logger
+        sparesDamaged: Bool = false, scrub: ScrubOptions? = nil, logger: Logger
     ) throws(GrapeError) -> Engine {
         let clock = VisibilityClock()
         let (groups, newest, aside, catalog) = try storing { () throws(StorageError) in
@@ -39,11 +40,11 @@ extension Engine {
             database: database, shardCount: shardCount, lanes: lanes ?? min(defaultLanes, ProcessStatistics.cores),
             clock: clock, serving: serving, newestGenerations: newest, setAside: aside, faults: faults,
             builder: IndexBuilder(threads: indexThreads, checkpointIntervalSeconds: checkpointIntervalSeconds),
-            scrub: scrub, logger: logger)
+            scrub: scrub ?? ScrubOptions(), logger: logger)
         for shard in damaged.keys { engine.removeIndexPoints(of: shard) }
         engine.watchDamage()
         engine.builder.start(engine)
-        engine.scrubber.start(engine)
+        if scrub != nil { engine.scrubber.start(engine) }
         return engine
     }
 

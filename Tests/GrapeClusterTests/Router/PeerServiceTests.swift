@@ -117,7 +117,7 @@ import Testing
                 }),
             .count(RouterWorld.collection, all), .changeConfiguration(.shard(ShardID(1)), [1, 2, 3]),
             .transferLeadership(.catalog, to: 1 << 40), .announceCheck(9, deep: true, all), .checkResults(9, all),
-            .quarantine([ShardID(2): 7, ShardID(3): 1], reason: "differs"),
+            .distrust([ShardID(2): 7, ShardID(3): 1], reason: "differs"),
         ]
     }
 
@@ -132,7 +132,7 @@ import Testing
                 .notLeader(nil), .lost, .refused(GrapeError(.overloaded, "full", retryAfterSeconds: 3)), .unknown,
             ]), .point(point, stalenessMilliseconds: 3), .point(nil, stalenessMilliseconds: 0),
             .found([scored, scored], stalenessMilliseconds: 9), .count(12),
-            .failed(GrapeError(.dimensionMismatch, "no")), .unreadable, .accepted, .quarantined(all),
+            .failed(GrapeError(.dimensionMismatch, "no")), .unreadable, .accepted, .distrusted(all),
             .checks([
                 ShardID(0): .behind, ShardID(1): .absent("none here"),
                 ShardID(2): .checked(4, check(.read(digest, indexDifferences: 3))),

@@ -209,10 +209,10 @@ let package = Package(
         .testTarget(
             name: "GrapeProcessTests",
             dependencies: [
-                "GrapeServer", "GrapeBench", "GrapeFaults", "GrapeModel", "GrapeTestKit",
+                "GrapeServer", "GrapeBench", "GrapeFaults", "GrapeModel", "GrapeStorage", "GrapeEngine", "GrapeTestKit",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-            ], swiftSettings: safe),
+            ], exclude: ["Fixtures"], swiftSettings: safe),
         .testTarget(
             name: "GrapeServerTests",
             dependencies: [

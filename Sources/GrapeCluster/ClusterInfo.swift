@@ -19,7 +19,7 @@ package struct ShardInfo: Sendable {
         package let nodeID: String
         /// leader, follower or learner.
         package let role: String
-        /// active, installing, lost or unreachable.
+        /// active, installing, damaged, quarantined, lost or unreachable.
         package let state: String
         package let applied: UInt64
         package let lag: UInt64

@@ -64,9 +64,7 @@ extension Node {
     ) -> ShardInfo.Replica {
         let report = view.report(replica.node)?.group(group)
         let isReached = view.liveness(replica.node, at: now) == .alive
-        let state =
-            !isReached || report == nil
-            ? "unreachable" : report?.isLost == true ? "lost" : report?.isInstalling == true ? "installing" : "active"
+        let state = isReached ? report?.stateName ?? "unreachable" : "unreachable"
         let applied = report?.applied ?? 0
         let newest = leader?.report.applied ?? applied
         return ShardInfo.Replica(
@@ -152,5 +150,15 @@ extension Node {
         guard case .layout(.done) = try await router.commit(.layout(.leave(member.number)), deadline: deadline) else {
             throw GrapeError(.notFound, "the cluster has no node \(nodeID.prefix(64)) any more")
         }
+    }
+}
+
+extension NodeReport.Group {
+    /// A replica's state as `/cluster/shards` shows it.
+    fileprivate var stateName: String {
+        if isQuarantined { return "quarantined" }
+        if isLost { return "lost" }
+        if isDamaged { return "damaged" }
+        return isInstalling ? "installing" : "active"
     }
 }

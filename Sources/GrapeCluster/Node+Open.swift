@@ -8,6 +8,9 @@ import Synchronization
 /// The way from a directory to a member of a cluster.
 extension Node {
     static func openStore(_ options: NodeOptions) throws(GrapeError) -> Database {
+        if options.cluster != nil, let reason = StoreAside.distrusted(options.dataDirectory) {
+            throw GrapeError(.damaged, reason)
+        }
         do {
             let database = try Database.open(path: options.dataDirectory, options: options.storage)
             database.startSpaceWatch()
@@ -62,9 +65,10 @@ extension Node {
             }
             return record
         }
+        let before = MemberFile.read(options.dataDirectory)
         let bootstrap = Bootstrap(
             record: record, database: database, transport: transport, cluster: cluster, greeting: greeting,
-            logger: logger)
+            replacing: before.flatMap { $0.bootID == record.bootID ? nil : $0.bootID }, logger: logger)
         gateway.begin(bootstrap)
         return try await bootstrap.run()
     }

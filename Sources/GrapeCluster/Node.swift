@@ -36,6 +36,7 @@ package final class Node: Sendable {
     /// nil on a node alone.
     private let snapshots: SnapshotService?
     private let gateway: PeerGateway
+    let consistency: ConsistencyService
     private let health = Mutex(Health())
     private let tasks = Mutex<[Task<Void, Never>]>([])
 
@@ -44,6 +45,41 @@ package final class Node: Sendable {
     /// - Parameter failed: called once if the node can't go on (the disk failed); it refuses everything from then on.
     package static func open(
         _ options: NodeOptions, logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void = { _ in }
+    ) async throws(GrapeError) -> Node {
+        do throws(GrapeError) {
+            return try await openWhole(options, logger: logger, failed: failed)
+        } catch {
+            guard error.code == .damaged, options.cluster != nil else { throw error }
+            try setAside(options, error, logger)
+            return try await openWhole(options, logger: logger, failed: failed)
+        }
+    }
+
+    /// A store that can't be trusted as a whole is put out of the way; what comes in its place asks the cluster to be taken
+    /// back. A directory that does not know which member it is, or holds an earlier damaged store, is left to the operator.
+    private static func setAside(_ options: NodeOptions, _ error: GrapeError, _ logger: Logger) throws(GrapeError) {
+        guard MemberFile.read(options.dataDirectory) != nil else {
+            throw GrapeError(.damaged, "\(error.message). \(replacement(options))")
+        }
+        do throws(StorageError) {
+            try StoreAside.move(options.dataDirectory, reason: error.message)
+        } catch let failure {
+            throw GrapeError(.damaged, "\(error.message). \(failure). \(replacement(options))")
+        }
+        logger.critical(
+            "the store is damaged as a whole: it is set aside, and the cluster is asked to take this node back",
+            metadata: ["damage": "\(error.message)", "kept_in": "\(options.dataDirectory)/\(StoreAside.folder)"])
+    }
+
+    /// What to do where the store as a whole can't be trusted: the others have everything, and take the node as a new one.
+    private static func replacement(_ options: NodeOptions) -> String {
+        "The other nodes can replace this one: move \(options.dataDirectory) away, tell them with "
+            + "curl -X POST http://HOST:6333/cluster/leave -d '{\"node_id\":\"\(options.nodeID)\"}' at any of them, "
+            + "then start this node again"
+    }
+
+    private static func openWhole(
+        _ options: NodeOptions, logger: Logger, failed: @escaping @Sendable (GrapeError) -> Void
     ) async throws(GrapeError) -> Node {
         let database = try await blocking { () throws(GrapeError) in try openStore(options) }
         let gateway = PeerGateway()
@@ -80,12 +116,22 @@ package final class Node: Sendable {
         memoryLimitBytes = options.memoryLimitBytes ?? ProcessStatistics.memoryLimitBytes
         engine = try Engine.open(
             database: database, shardCount: options.shardCount, indexThreads: options.threads,
-            checkpointIntervalSeconds: options.checkpointIntervalSeconds, logger: logger)
+            checkpointIntervalSeconds: options.checkpointIntervalSeconds, sparesDamaged: options.cluster != nil,
+            scrub: options.scrub, logger: logger)
         cluster = ClusterState(node: number, shardCount: options.shardCount)
         let failure = FailureSwitch(failed)
+        var raft = options.raft
+        raft.sparesDamaged = options.cluster != nil
         consensus = Consensus(
-            database: database, engine: engine, options: options.raft, node: number, sender: transport ?? NoPeers(),
-            logger: logger, failed: { failure.fail($0) })
+            database: database, engine: engine, options: raft, node: number, sender: transport ?? NoPeers(),
+            logger: logger,
+            failed: { [database] error in
+                // An open would not show it: what compactions meet is met again and again.
+                if let damage = database.backgroundError, damage.isDamage {
+                    StoreAside.distrust(database.path, reason: "\(damage)")
+                }
+                failure.fail(error)
+            })
         router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: transport)
         let clusterBytes = Array(identity.clusterID.encoded.dropFirst())
         let snapshots = transport.map { [database, engine, consensus] in
@@ -97,6 +143,7 @@ package final class Node: Sendable {
             node: number, options: options, engine: engine, consensus: consensus, router: router, cluster: cluster,
             transport: transport, snapshots: snapshots, logger: logger)
         pool = SearchPool(threads: options.threads)
+        consistency = ConsistencyService(router: router, driver: driver, logger: logger)
         transport?.identify(cluster: clusterBytes, number: number)
         try snapshots?.start()
         if let snapshots { consensus.attach(snapshots: snapshots) }
@@ -108,12 +155,22 @@ package final class Node: Sendable {
                 driver: driver,
                 admission: Admission(
                     cluster: identity.clusterID, node: number, founded: record.founded, engine: engine,
-                    consensus: consensus, router: router),
+                    consensus: consensus, router: router, planner: { [driver] in driver.planner($0) }),
                 snapshots: snapshots))
     }
 
     /// Makes the replicas of a founder, and waits until the groups held here have leaders.
     private func begin(_ record: MemberRecord) async throws(GrapeError) {
+        if options.cluster != nil {
+            let member = MemberFile(bootID: record.bootID, number: number)
+            try await Self.blocking { [options] () throws(GrapeError) in
+                do throws(StorageError) {
+                    try member.write(options.dataDirectory)
+                } catch {
+                    throw GrapeError(error)
+                }
+            }
+        }
         if !record.hasBegun {
             if let founded = record.founded, consensus.status().isEmpty {
                 try await consensus.found(InitialLayout.replicas(of: number, in: founded.layout))
@@ -147,6 +204,7 @@ package final class Node: Sendable {
     /// A node that nobody closed gives its directory free all the same; only its last checkpoint is missing.
     deinit {
         for task in tasks.withLock({ $0 }) { task.cancel() }
+        engine.endScans()
         engine.builder.abandon()
     }
 
@@ -161,6 +219,7 @@ package final class Node: Sendable {
         }
         guard isFirst else { return }
         for task in tasks.withLock({ $0 }) { task.cancel() }
+        consistency.close()
         await snapshots?.close()
         await consensus.close()
         gateway.stop()
@@ -170,6 +229,7 @@ package final class Node: Sendable {
     }
 
     private func closeStore() {
+        engine.endScans()
         do {
             try engine.builder.stop()
         } catch {

@@ -21,6 +21,7 @@ package struct NodeOptions: Sendable {
     package var memoryLimitBytes: Int?
     package var requestTimeoutSeconds = 30
     package var raft = ConsensusOptions()
+    package var scrub = ScrubOptions()
     /// Where clients and other nodes reach this one.
     package var addresses: MemberAddresses
     /// nil: a node alone.

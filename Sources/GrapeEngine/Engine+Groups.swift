@@ -70,6 +70,7 @@ extension Engine {
                     if case .shard(let shard) = group { serving.hide(shard, true) }
                 }
                 if case .shard(let shard) = group { forgetOrigins(shard) }
+                faults.forget(group)
                 var batch = try database.makeBatch()
                 batch.delete(.state, key: StateKey.group(group))
                 try database.write(batch)
@@ -93,19 +94,31 @@ extension Engine {
 
     package func show(_ shard: ShardID) { serving.withLock { $0.hide(shard, false) } }
 
-    /// Deletes a shard's rows, and what goes with them, of all generations below this one.
+    /// Deletes a shard's rows, and what goes with them, of all generations below this one, but for one that was set aside.
     package func deleteGenerations(of shard: ShardID, below generation: ReplicaGeneration) throws(StorageError) {
-        try Self.deleteGenerations(of: shard, below: generation, database)
+        try Self.deleteGenerations(of: shard, below: generation, but: quarantines[shard]?.generation, database)
     }
 
     static func deleteGenerations(
-        of shard: ShardID, below generation: ReplicaGeneration, _ database: Database
+        of shard: ShardID, below generation: ReplicaGeneration, but kept: ReplicaGeneration? = nil, _ database: Database
     ) throws(StorageError) {
-        let from = RowKeyPrefix(shard: shard, generation: ReplicaGeneration(0), collection: CollectionID(0)).lowerBound
+        let zero = ReplicaGeneration(0)
+        guard let kept, kept < generation else {
+            return try deleteGenerations(of: shard, from: zero, below: generation, database)
+        }
+        try deleteGenerations(of: shard, from: zero, below: kept, database)
+        try deleteGenerations(of: shard, from: ReplicaGeneration(kept.rawValue + 1), below: generation, database)
+    }
+
+    private static func deleteGenerations(
+        of shard: ShardID, from first: ReplicaGeneration, below generation: ReplicaGeneration, _ database: Database
+    ) throws(StorageError) {
+        guard first < generation else { return }
+        let from = RowKeyPrefix(shard: shard, generation: first, collection: CollectionID(0)).lowerBound
         let to = RowKeyPrefix(shard: shard, generation: generation, collection: CollectionID(0)).lowerBound
         for family in [ColumnFamily.vectors, .payloads] { try database.dropRange(family, from: from, to: to) }
         var batch = try database.makeBatch()
-        for range in StateKey.generations(of: shard, below: generation) {
+        for range in StateKey.generations(of: shard, from: first, below: generation) {
             batch.deleteRange(.state, from: range.from, to: range.to)
         }
         try database.write(batch)
@@ -129,8 +142,8 @@ extension Engine {
 }
 
 extension Serving {
-    /// The shards that are held, in their order, with the generation of each.
+    /// The shards that are held and not set aside, in their order, with the generation of each.
     var heldGenerations: [(ShardID, ReplicaGeneration)] {
-        held.sorted.map { ($0, generations[Int($0.rawValue)]) }
+        held.sorted.filter { !aside.contains($0) }.map { ($0, generations[Int($0.rawValue)]) }
     }
 }

@@ -42,6 +42,7 @@ extension Engine {
     private func adopt(_ catalog: CatalogState, _ state: GroupState) throws(GrapeError) {
         let before = self.catalog.sortedEntries.map(\.schema.id)
         try replaceCatalog(catalog, state)
+        faults.forget(.catalog)
         try storing { () throws(StorageError) in
             var batch = try database.makeBatch()
             for id in before where catalog.entry(id) == nil {
@@ -63,9 +64,10 @@ extension Engine {
         }
     }
 
-    /// Deletes what a shard has beside the generation that counts, and the one given.
+    /// Deletes what a shard has beside the generation that counts, the one given, and one that was set aside.
     func deleteUnusedGenerations(of shard: ShardID, but kept: ReplicaGeneration? = nil) throws(StorageError) {
-        let used = [generation(of: .shard(shard)), kept].compactMap { $0 }.filter { $0.rawValue > 0 }.sorted()
+        let used = [generation(of: .shard(shard)), kept, quarantines[shard]?.generation].compactMap { $0 }
+            .filter { $0.rawValue > 0 }.sorted()
         var first: UInt32 = 0
         for generation in used {
             try deleteGenerations(of: shard, first..<max(first, generation.rawValue))

@@ -9,6 +9,9 @@ extension Engine {
         serving.withLock { $0.groups[group]?.applied ?? LogIndex(0) }
     }
 
+    /// How far the replica of a group has come; nil where this node has none.
+    package func state(of group: LogGroup) -> GroupState? { serving.withLock { $0.groups[group] } }
+
     /// The collection of this name and the catalog version at which the name means it.
     package func resolve(_ name: String) throws(GrapeError) -> (collection: Collection, version: CatalogVersion) {
         let found: (Collection, CatalogVersion)? = serving.withLock { serving in
@@ -66,7 +69,7 @@ extension Engine {
             } else if try hasRows(id, generations) {
                 collections[id] = try CollectionLoad(
                     database: database, schema: entry.schema, generations: generations, clock: clock, logger: logger
-                ).run()
+                ).run().collection
                 loaded.insert(id)
             } else {
                 collections[id] = try newCollection(entry.schema)

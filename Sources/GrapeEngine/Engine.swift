@@ -22,12 +22,19 @@ package final class Engine: Sendable {
     let serving: Mutex<Serving>
     /// The newest generation of each shard that was ever used here.
     let newestGenerations: Mutex<[ShardID: ReplicaGeneration]>
+    /// What replicas noted at the entries of consistency checks.
+    package let marks = ConsistencyMarks()
+    package let faults: ReplicaFaults
+    let setAside: Mutex<[ShardID: Quarantine]>
+    let scansEnd = Atomic<Bool>(false)
+    package let scrubber: Scrubber
     /// Why an index lacks what the rows have: nothing is applied any more, a restart joins them again.
     private let failure = Mutex<ApplyError?>(nil)
 
     init(
         database: Database, shardCount: Int, lanes: Int, clock: VisibilityClock, serving: Serving,
-        newestGenerations: [ShardID: ReplicaGeneration], builder: IndexBuilder, logger: Logger
+        newestGenerations: [ShardID: ReplicaGeneration], setAside: [ShardID: Quarantine], faults: ReplicaFaults,
+        builder: IndexBuilder, scrub: ScrubOptions, logger: Logger
     ) {
         self.database = database
         self.shardCount = shardCount
@@ -37,6 +44,9 @@ package final class Engine: Sendable {
         applyLanes = (0..<max(1, lanes)).map { _ in ApplyLane() }
         self.serving = Mutex(serving)
         self.newestGenerations = Mutex(newestGenerations)
+        self.setAside = Mutex(setAside)
+        self.faults = faults
+        scrubber = Scrubber(scrub)
     }
 
     // MARK: Lanes
@@ -80,7 +90,7 @@ package final class Engine: Sendable {
     // MARK: Apply
 
     /// Applies entries in the order given: one batch for the store, then one publish for all indexes. Calls with entries
-    /// of different lanes may run at the same time.
+    /// of different lanes may run at the same time. A consistency check must be the last of them (`turns`).
     package func apply(_ entries: [CommittedEntry]) throws(ApplyError) -> [ApplyOutcome] {
         guard !entries.isEmpty else { return [] }
         let lanes = lanes(of: entries.lazy.map(\.group))
@@ -100,6 +110,7 @@ package final class Engine: Sendable {
                 throw error
             }
             keepOrigins(turn.origins)
+            markIfChecked(entries[entries.count - 1], outcomes[outcomes.count - 1])
             return outcomes
         }
     }

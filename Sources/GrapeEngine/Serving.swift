@@ -12,6 +12,8 @@ struct Serving: Sendable {
     private(set) var held = ShardSet()
     /// Shards of which rows and index points do not make a whole: they are on their way in or out.
     private(set) var hidden = ShardSet()
+    /// Shards whose replica was set aside: their rows are not read.
+    private(set) var aside = ShardSet()
     /// Shards that are held and not hidden.
     private(set) var served = ShardSet()
     /// The generation of each shard whose rows count; 0, which none has, where the shard isn't held.
@@ -35,7 +37,13 @@ struct Serving: Sendable {
 
     mutating func hold(_ group: LogGroup, _ state: GroupState?) {
         groups[group] = state
+        if state == nil, case .shard(let shard) = group { aside.remove(shard) }
         regroup()
+    }
+
+    mutating func setAside(_ shard: ShardID) {
+        aside.insert(shard)
+        hide(shard, true)
     }
 
     mutating func hide(_ shard: ShardID, _ isHidden: Bool) {

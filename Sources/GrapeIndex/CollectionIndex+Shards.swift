@@ -41,6 +41,24 @@ extension CollectionIndex {
         return Int(end) < arena.highWater
     }
 
+    /// Points of a shard among `max` ordinals from `next` on, which moves on, and whether there are more.
+    package func points(
+        ofShard shard: UInt16, from next: inout UInt32, max: Int
+    ) -> (points: [(key: [UInt8], version: UInt64)], isMore: Bool) {
+        let pin = clock.pin()
+        let end = Int(next) + max < arena.highWater ? next + UInt32(max) : UInt32(arena.highWater)
+        let arenaView = arena.view
+        var found: [(key: [UInt8], version: UInt64)] = []
+        for ordinal in next..<Swift.max(next, end)
+        where arenaView.isVisible(ordinal, at: pin.stamp.rawValue) && arenaView.record(ordinal).pointee.shard == shard {
+            found.append((key(of: Ordinal(rawValue: ordinal)), arenaView.record(ordinal).pointee.version))
+        }
+        // Until here: a pinned point keeps its ordinal and its key.
+        withExtendedLifetime(pin) {}
+        next = end
+        return (found, Int(end) < arena.highWater)
+    }
+
     /// Ends this point if it is the live one of its key.
     private func kill(ordinal: UInt32, at stamp: Stamp) {
         let key = key(of: Ordinal(rawValue: ordinal))

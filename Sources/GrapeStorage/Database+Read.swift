@@ -96,7 +96,8 @@ extension Database {
 
     func damagedRow(_ family: ColumnFamily, _ key: UnsafeRawBufferPointer) -> StorageError {
         let site = StorageError.Site(path: path, family: family, key: key.lent)
-        return .corruption(site, file: fileHolding(family, key), detail: "the row's checksum does not match")
+        let file = fileHolding(family, key)
+        return tell(.corruption(site, file: file, detail: "the row's checksum does not match"), family, key)
     }
 
     func failure(
@@ -104,8 +105,8 @@ extension Database {
     ) -> StorageError {
         let site = StorageError.Site(path: path, family: family, key: key.lent)
         let error = StorageError.taking(text, at: site)
-        guard case .corruption(_, nil, let detail) = error else { return error }
-        return .corruption(site, file: fileHolding(family, key), detail: detail)
+        guard case .corruption(_, nil, let detail) = error else { return tell(error, family, key) }
+        return tell(.corruption(site, file: fileHolding(family, key), detail: detail), family, key)
     }
 
     /// The table file whose range covers the key, if exactly one does.

@@ -31,6 +31,10 @@ package final class Database: @unchecked Sendable {
     private let isClosing = Atomic<Bool>(false)
     private let isFreed = Mutex(false)
     private let watch = Mutex<SpaceWatch?>(nil)
+    private let damageObserver = Mutex<DamageObserver?>(nil)
+
+    /// Hears of a row that can't be trusted: its family, its key, and the error that names it.
+    package typealias DamageObserver = @Sendable (ColumnFamily, [UInt8], StorageError) -> Void
 
     /// Added to `users` by `close`: entering then yields a negative count.
     private static let closing = Int.min / 2
@@ -72,6 +76,14 @@ package final class Database: @unchecked Sendable {
             guard watch == nil, !isClosing.load(ordering: .acquiring) else { return }
             watch = SpaceWatch(database: self, everyMilliseconds: everyMilliseconds)
         }
+    }
+
+    /// Tells of damage that reads and cursors meet, on their threads; the readers get the error all the same.
+    package func observeDamage(_ observer: @escaping DamageObserver) { damageObserver.withLock { $0 = observer } }
+
+    func tell(_ error: StorageError, _ family: ColumnFamily, _ key: UnsafeRawBufferPointer) -> StorageError {
+        if error.isDamage { damageObserver.withLock { $0 }?(family, Array(key), error) }
+        return error
     }
 
     private var usersLeft: Int { users.load(ordering: .acquiring) - Self.closing }

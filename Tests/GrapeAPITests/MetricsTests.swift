@@ -56,7 +56,10 @@ import Testing
                 "grape_memory_usage_bytes", "grape_memory_limit_bytes", "grape_disk_usage_bytes",
                 "grape_cache_hit_ratio", "grape_active_connections", "grape_node_up", "process_cpu_seconds_total",
                 "process_resident_memory_bytes", "grape_disk_read_bytes_total", "grape_disk_written_bytes_total",
-                "grape_network_received_bytes_total", "grape_network_sent_bytes_total",
+                "grape_network_received_bytes_total", "grape_network_sent_bytes_total", "grape_scrub_running",
+                "grape_scrub_rounds_total", "grape_scrub_read_bytes_total", "grape_scrub_index_corrections_total",
+                "grape_consistency_shards_inconsistent", "grape_consistency_faults_total",
+                "grape_consistency_replicas_damaged", "grape_consistency_replicas_quarantined",
             ] {
                 #expect(value(name, in: text) != nil, "\(name)")
             }

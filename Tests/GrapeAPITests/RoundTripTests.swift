@@ -137,7 +137,7 @@ import Testing
                 ("/cluster/join", #"{"node_id":"node-2"}"#, 400), ("/cluster/join", "", 400),
                 ("/cluster/leave", #"{"node_id":"node-1"}"#, 409), ("/cluster/leave", #"{"node_id":"node-9"}"#, 404),
                 ("/cluster/rebalance", "", 202), ("/cluster/snapshot", "", 501),
-                ("/cluster/consistency/repair", "", 501),
+                ("/cluster/consistency/repair", "", 200),
             ] {
                 let answer = try await server.call("POST", path, body)
                 #expect(answer.status == status, "\(path) \(body): \(answer.text)")
@@ -145,12 +145,34 @@ import Testing
             for path in ["/cluster/migration/status", "/cluster/rebalance/status"] {
                 #expect(try await server.call("GET", path).json()["state"] == "idle")
             }
-            for path in [
-                "/cluster/snapshot/x", "/cluster/backup/latest", "/cluster/backup/verify",
-                "/cluster/consistency/check?deep=true",
-            ] {
+            for path in ["/cluster/snapshot/x", "/cluster/backup/latest", "/cluster/backup/verify"] {
                 #expect(try await server.call("GET", path).status == 501)
             }
+        }
+    }
+
+    @Test("a node alone checks its rows, and says that there is nothing to repair them from")
+    func consistencyOfOne() async throws {
+        try await TestServer.with { (server) async throws in
+            #expect(try await server.call("POST", "/vectors", #"{"id":7,"vector":[1,2,3]}"#).status == 200)
+            for path in ["/cluster/consistency/check", "/cluster/consistency/check?deep=true"] {
+                let check = try await server.call("GET", path).json()
+                #expect(check["consistent"] == true, "\(path): \(check)")
+                #expect(check["shards"]?.arrayValue?.count == 16)
+                let digests = check["shards"]?[0]?["digests"]?["node-1"]?.stringValue
+                #expect(digests?.count == 16)
+            }
+            let deep = try await server.call("GET", "/cluster/consistency/check?deep=true").json()
+            let id = try #require(deep["check_id"]?.stringValue)
+            #expect(deep["shards"]?[0]?["disk"]?["node-1"] == deep["shards"]?[0]?["digests"]?["node-1"])
+            #expect(
+                try await server.call("GET", "/cluster/consistency/check?id=\(id)").json()["check_id"]?.stringValue
+                    == id)
+            #expect(try await server.call("GET", "/cluster/consistency/check?id=1").status == 404)
+            #expect(try await server.call("GET", "/cluster/consistency/check?deep=perhaps").status == 400)
+            let repair = try await server.call("POST", "/cluster/consistency/repair").json()
+            #expect(repair["repaired"]?.arrayValue?.isEmpty == true)
+            #expect(repair["message"]?.stringValue?.contains("alone") == true)
         }
     }
 

@@ -9,14 +9,15 @@ enum EngineFixture {
     static let collection = CollectionID(1)
 
     static func open(
-        _ path: String, shards: Int = 4, lanes: Int = 1, held: [LogGroup]? = nil
+        _ path: String, shards: Int = 4, lanes: Int = 1, held: [LogGroup]? = nil, sparesDamaged: Bool = false
     ) throws -> Engine {
         var options = StorageOptions()
         options.cacheBytes = 4 << 20
         options.writeBufferBytes = 1 << 20
         let engine = try Engine.open(
             database: Database.open(path: path, options: options), shardCount: shards, lanes: lanes, indexThreads: 1,
-            checkpointIntervalSeconds: 300, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            checkpointIntervalSeconds: 300, sparesDamaged: sparesDamaged,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try found(engine, held ?? LogGroup.all(shardCount: shards))
         return engine
     }

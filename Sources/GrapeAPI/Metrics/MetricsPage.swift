@@ -7,7 +7,7 @@ struct MetricsPage {
     private let traffic: NetworkTraffic
     private let activeConnections: Int
     private let process: ProcessUsage
-    private var text = MetricsText()
+    var text = MetricsText()
 
     init(requests: RequestTotals, traffic: NetworkTraffic, activeConnections: Int) {
         self.requests = requests
@@ -27,6 +27,8 @@ struct MetricsPage {
         if let node, let statistics = try? await node.statistics(), let shards = try? await node.shardStatistics() {
             page.write(statistics)
             page.write(shards)
+            page.write(node.scrubFigures)
+            page.write(node.consistencyFigures, node.faultFigures)
         }
         return page.text.text
     }

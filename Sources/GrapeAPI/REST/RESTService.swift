@@ -123,8 +123,8 @@ package struct RESTService: HTTPService {
         case .rebalanceStatus: rebalanceStatus(call.node)
         case .createSnapshot, .snapshotState, .latestBackup, .verifyBackup:
             throw GrapeError(.notImplemented, "snapshots and backups are not in this release")
-        case .checkConsistency, .repairConsistency:
-            throw GrapeError(.notImplemented, "consistency checks and repairs are not in this release")
+        case .checkConsistency: try await checkConsistency(call)
+        case .repairConsistency: try await repairConsistency(call.node)
         case .listCollections: try await listCollections(call.node)
         case .collectionExists(let name): try await collectionExists(name, call.node)
         case .createCollection(let name): try await createCollection(name, body, call.node)

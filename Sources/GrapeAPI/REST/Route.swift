@@ -109,7 +109,7 @@ extension Route {
     var parameters: [String] {
         switch self {
         case .point: ["consistency"]
-        case .checkConsistency: ["deep"]
+        case .checkConsistency: ["deep", "id"]
         case .createCollection, .dropCollection: ["timeout", "wait"]
         default: []
         }

@@ -10,6 +10,7 @@ struct Admission: Sendable {
     let engine: Engine
     let consensus: Consensus
     let router: Router
+    let planner: @Sendable (ClusterLayout) -> PlacementPlanner
 
     private static let patience = Duration.seconds(3)
 
@@ -24,8 +25,25 @@ struct Admission: Sendable {
                 return .founded(founded)
             }
             return await admit(greeting)
+        case .rejoin(let greeting, let old): return await admitAgain(greeting, replacing: old)
         case .layout: return .layout(engine.catalog.layout)
         }
+    }
+
+    /// A member that set its damaged store aside: what it was leaves first, as if its operator had asked for it, then it is
+    /// admitted under a new number.
+    private func admitAgain(_ greeting: Greeting, replacing old: UInt64) async -> BootstrapAnswer {
+        let layout = engine.catalog.layout
+        guard consensus.leader(of: .catalog) == node, let member = layout.member(named: greeting.nodeID),
+            member.bootID == old
+        else { return await admit(greeting) }
+        guard member.state == .member else { return .wait("what was on the damaged store is being given up") }
+        let planner = planner(layout)
+        let refusal = LeaveCheck.refusal(
+            of: member.number, layout, nodes: planner.nodes, threshold: planner.threshold)
+        if let refusal { return .wait(refusal) }
+        _ = try? await router.commit(.layout(.leave(member.number)), deadline: .now + Self.patience)
+        return .wait("what was on the damaged store is being given up")
     }
 
     /// The catalog's leader decides: it alone knows for certain who is a member.

@@ -26,7 +26,7 @@ final class Bootstrap: Sendable {
 
     init(
         record: MemberRecord, database: Database, transport: Transport, cluster: ClusterOptions, greeting: Greeting,
-        logger: Logger
+        replacing: UInt64? = nil, logger: Logger
     ) {
         self.database = database
         self.transport = transport
@@ -35,7 +35,8 @@ final class Bootstrap: Sendable {
             State(
                 machine: BootstrapMachine(
                     record: record, greeting: greeting, peers: cluster.initialPeers,
-                    seeds: cluster.seeds.map(\.address), replicaCount: cluster.replicaCount)))
+                    seeds: cluster.seeds.map(\.address), replicaCount: cluster.replicaCount,
+                    replacing: replacing)))
     }
 
     /// Returns when the node is a member. Throws where it is refused, or where configurations contradict each other.

@@ -11,6 +11,8 @@ import GrapeModel
 ///    majority that took it is enough; without one nobody can have decided anything in that cluster, and the founder
 ///    begins again by asking who is there.
 /// 4. A founder that did not hear of its founding learns of it from any other one, so the founder may be lost too.
+/// 5. A node whose directory was that of a member before, and is empty because its store was damaged, neither founds nor is
+///    founded with: it asks the others to take it back.
 package struct BootstrapMachine: Sendable {
     /// What a round of answers comes to.
     package enum Step: Hashable, Sendable {
@@ -39,6 +41,8 @@ package struct BootstrapMachine: Sendable {
     package let peers: [PeerAddress]
     package let seeds: [HostPort]
     package let replicaCount: Int
+    /// Boot id of the damaged directory in whose place this one is.
+    package let replacing: UInt64?
     package private(set) var record: MemberRecord
     /// The cluster, once this node is a member: what it begins with.
     package private(set) var cluster: FoundedCluster?
@@ -48,11 +52,17 @@ package struct BootstrapMachine: Sendable {
     /// Founders that answered since this process began: whether they took the founding.
     private var replies: [NodeNumber: Bool] = [:]
 
-    package init(record: MemberRecord, greeting: Greeting, peers: [PeerAddress], seeds: [HostPort], replicaCount: Int) {
+    package init(
+        record: MemberRecord, greeting: Greeting, peers: [PeerAddress], seeds: [HostPort], replicaCount: Int,
+        replacing: UInt64? = nil
+    ) {
         self.record = record
         self.greeting = greeting
         self.peers = peers
-        self.seeds = seeds
+        self.replacing = replacing
+        // Any of the others can take a member back.
+        let others = peers.filter { $0.nodeID != greeting.nodeID }.map(\.address)
+        self.seeds = replacing == nil ? seeds : seeds + others
         self.replicaCount = replicaCount
     }
 
@@ -72,9 +82,13 @@ package struct BootstrapMachine: Sendable {
         if let founding = record.founded {
             return unanswered(founding).map { Ask(address: $0.addresses.raft, request: .found(founding)) }
         }
-        if let target { return [Ask(address: target, request: .join(greeting))] }
-        if !seeds.isEmpty { return [Ask(address: seeds[nextSeed % seeds.count], request: .join(greeting))] }
+        if let target { return [Ask(address: target, request: joining)] }
+        if !seeds.isEmpty { return [Ask(address: seeds[nextSeed % seeds.count], request: joining)] }
         return peers.filter { $0.nodeID != greeting.nodeID }.map { Ask(address: $0.address, request: .hello) }
+    }
+
+    private var joining: BootstrapRequest {
+        replacing.map { .rejoin(greeting, replacing: $0) } ?? .join(greeting)
     }
 
     /// Takes the answers to `asks`; where there was none, none.
@@ -178,13 +192,15 @@ package struct BootstrapMachine: Sendable {
         switch request {
         case .hello:
             if let cluster { return .member(cluster.cluster) }
+            if replacing != nil { return .wait("\(greeting.nodeID) waits to be taken back into its cluster") }
             return record.founded == nil ? .empty(greeting) : .wait("\(greeting.nodeID) is founding a cluster")
-        case .join, .layout: return .wait("\(greeting.nodeID) belongs to no cluster itself yet")
+        case .join, .rejoin, .layout: return .wait("\(greeting.nodeID) belongs to no cluster itself yet")
         case .found(let founded):
             if let cluster {
                 return cluster.cluster == founded.cluster
                     ? .accepted : .refused("\(greeting.nodeID) belongs to cluster \(cluster.cluster.text) already")
             }
+            if replacing != nil { return .refused("\(greeting.nodeID) was a member of a cluster before") }
             if let own = record.founded, own.cluster != founded.cluster {
                 return .refused("\(greeting.nodeID) is founding cluster \(own.cluster.text) itself")
             }

@@ -32,6 +32,8 @@ package enum BootstrapRequest: Sendable, Hashable {
     case found(FoundedCluster)
     /// May I be a member?
     case join(Greeting)
+    /// May I be a member again, in the place of the directory with this boot id, which is damaged?
+    case rejoin(Greeting, replacing: UInt64)
     /// Where is everything? Asked by a member whose own replica of the catalog lost what it had.
     case layout
 
@@ -91,6 +93,10 @@ extension BootstrapRequest {
             bytes.append(0x12)
             greeting.encode(into: &bytes)
         case .layout: bytes.append(0x13)
+        case .rejoin(let greeting, let old):
+            bytes.append(0x14)
+            greeting.encode(into: &bytes)
+            bytes.appendLittleEndian(old)
         }
         return bytes
     }
@@ -106,6 +112,11 @@ extension BootstrapRequest {
             guard let greeting = Greeting(reader: &reader), reader.isAtEnd else { return nil }
             self = .join(greeting)
         case 0x13 where reader.isAtEnd: self = .layout
+        case 0x14:
+            guard let greeting = Greeting(reader: &reader), let old = reader.integer(UInt64.self), reader.isAtEnd else {
+                return nil
+            }
+            self = .rejoin(greeting, replacing: old)
         default: return nil
         }
     }

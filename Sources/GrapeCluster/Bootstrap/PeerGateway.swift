@@ -69,6 +69,9 @@ final class PeerGateway: TransportHandler {
                 if case .join(let greeting) = request, greeting.nodeID != peer.nodeID {
                     return BootstrapAnswer.refused("\(peer.nodeID) can't join as \(greeting.nodeID)").encoded
                 }
+                if case .rejoin(let greeting, _) = request, greeting.nodeID != peer.nodeID {
+                    return BootstrapAnswer.refused("\(peer.nodeID) can't join as \(greeting.nodeID)").encoded
+                }
                 return await running.admission.answer(request).encoded
             }
             guard let number = peer.number else { return PeerAnswer.unreadable.encoded }

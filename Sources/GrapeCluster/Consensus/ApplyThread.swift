@@ -25,17 +25,22 @@ final class ApplyThread: Sendable {
         var done: Done?
         var isRunning = false
         var isClosing = false
+        /// Replicas that damage keeps from being applied to: what else comes for them is passed over.
+        var broken: [LogGroup: ReplicaID] = [:]
     }
 
     private let database: Database
     private let engine: Engine
+    private let sparesDamaged: Bool
     private let logger: Logger
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "grape.apply", qos: .userInitiated)
 
-    init(database: Database, engine: Engine, logger: Logger) {
+    /// - Parameter sparesDamaged: damage ends the replica that it is in, not the node.
+    init(database: Database, engine: Engine, sparesDamaged: Bool = false, logger: Logger) {
         self.database = database
         self.engine = engine
+        self.sparesDamaged = sparesDamaged
         self.logger = logger
     }
 
@@ -123,18 +128,56 @@ final class ApplyThread: Sendable {
     private func carryOut(_ works: [ApplyWork]) throws(GrapeError) -> [ApplyDone] {
         if case .install(let image, let replica, let hardState) = works[0] {
             try install(image, replica, hardState)
+            state.withLock { $0.broken[image.group] = nil }
             return [.installed(image.group, replica: replica)]
         }
-        var entries: [CommittedEntry] = []
-        for work in works { if case .entries(_, _, let own) = work { entries += own } }
-        var outcomes = try applyWaitingForSpace(entries)[...]
-        var done: [ApplyDone] = []
-        for work in works {
-            guard case .entries(let group, let replica, let own) = work else { continue }
-            done.append(.applied(group, replica: replica, own, Array(outcomes.prefix(own.count))))
-            outcomes = outcomes.dropFirst(own.count)
+        let broken = state.withLock { $0.broken }
+        var parts: [(group: LogGroup, replica: ReplicaID, entries: [CommittedEntry])] = []
+        for case .entries(let group, let replica, let entries) in works where broken[group] != replica {
+            parts.append((group, replica, entries))
         }
-        return done
+        guard !parts.isEmpty else { return [] }
+        var outcomes: [ApplyOutcome?] = []
+        for turn in Engine.turns(parts.flatMap(\.entries)) {
+            outcomes += try applyTurn(turn) { group in
+                guard let replica = parts.first(where: { $0.group == group })?.replica else { return }
+                state.withLock { $0.broken[group] = replica }
+            }
+        }
+        var rest = outcomes[...]
+        return parts.compactMap { part in
+            let own = rest.prefix(part.entries.count).compactMap { $0 }
+            rest = rest.dropFirst(part.entries.count)
+            guard own.count == part.entries.count else { return nil }
+            return .applied(part.group, replica: part.replica, part.entries, own)
+        }
+    }
+
+    /// Entries that can't be applied for damage keep no other group from going on. -> nil for those of a damaged group.
+    private func applyTurn(
+        _ turn: [CommittedEntry], giveUp: (LogGroup) -> Void
+    ) throws(GrapeError) -> [ApplyOutcome?] {
+        do throws(GrapeError) {
+            return try applyWaitingForSpace(turn)
+        } catch {
+            guard isContained(error) else { throw error }
+        }
+        var outcomes: [LogGroup: ArraySlice<ApplyOutcome>] = [:]
+        for group in Set(turn.map(\.group)) {
+            do throws(GrapeError) {
+                outcomes[group] = try applyWaitingForSpace(turn.filter { $0.group == group })[...]
+            } catch {
+                guard isContained(error) else { throw error }
+                engine.noteFault(group, error.message)
+                giveUp(group)
+            }
+        }
+        return turn.map { outcomes[$0.group]?.popFirst() }
+    }
+
+    /// What the store read was damaged. (Where it can't write for damage, no group can go on.)
+    private func isContained(_ error: GrapeError) -> Bool {
+        sparesDamaged && error.code == .damaged && database.backgroundError == nil
     }
 
     /// The entries are durable, so a full disk can only delay them.

@@ -75,5 +75,6 @@ extension Consensus: StoreLoopEnvironment {
         logger.critical(
             "a replica stopped: it has seen that its group's state can't be right",
             metadata: ["group": "\(group.number)", "reason": "\(reason)"])
+        engine.noteFault(group, reason)
     }
 }

@@ -86,6 +86,20 @@ extension Consensus {
     func takeUp(
         _ group: LogGroup, _ loop: Loop, promised: Acknowledgement? = nil
     ) throws(StorageError) {
+        if let record = try ReplicaRecord.read(group, database), record.isLost {
+            return try addLost(group, record.id, loop)
+        }
+        do throws(StorageError) {
+            try takeUpWhole(group, loop, promised: promised)
+        } catch {
+            guard error.isDamage, options.sparesDamaged else { throw error }
+            try setAsideAtStart(group, error, loop)
+        }
+    }
+
+    private func takeUpWhole(
+        _ group: LogGroup, _ loop: Loop, promised: Acknowledgement?
+    ) throws(StorageError) {
         guard let (record, store) = try ReplicaRows.read(group, database) else { return }
         let isLost = isLost(record, store, promised)
         // What is left of such a log may contradict the rows; nobody reads it.

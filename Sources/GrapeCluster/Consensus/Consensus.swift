@@ -74,7 +74,9 @@ package final class Consensus: Sendable {
         self.logger = logger
         self.failed = failed
         syncs = SyncThread(database: database, logger: logger)
-        applies = (0..<engine.lanes).map { _ in ApplyThread(database: database, engine: engine, logger: logger) }
+        applies = (0..<engine.lanes).map { _ in
+            ApplyThread(database: database, engine: engine, sparesDamaged: options.sparesDamaged, logger: logger)
+        }
         timer = RepeatingTimer(milliseconds: options.tickMilliseconds)
     }
 

@@ -12,6 +12,9 @@ package struct ConsensusOptions: Sendable {
     /// Entries in one message to a follower.
     package var maxAppendEntries = 100
 
+    /// Damage ends a replica, for others to replace it; else it ends the node.
+    package var sparesDamaged = false
+
     package init() {}
 
     /// A tick is a fifth of a heartbeat (RAFT.md 9).

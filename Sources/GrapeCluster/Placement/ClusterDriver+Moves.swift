@@ -84,6 +84,7 @@ extension ClusterDriver {
             else { continue }
             _ = await commit(.renewCatalogReplica(ReplicaPlace(node: member.number, serial: member.catalogSerial)))
         }
+        await renewDamagedCatalogReplica(layout, view, now)
     }
 
     private func removeLeavers(_ layout: ClusterLayout, _ catalog: GroupStatus) async {

@@ -108,7 +108,10 @@ final class ClusterDriver: Sendable {
         if round % 10 == 0 { await borrowLayout() }
         let layout = layout
         await keepReplicas(layout)
-        if round % 10 == 0 { countPoints(layout) }
+        if round % 10 == 0 {
+            countPoints(layout)
+            endQuarantines(layout)
+        }
         guard round % 2 == 0 else { return }
         await takeMovesFurther(layout)
         guard round % 10 == 0 else { return }
@@ -132,7 +135,8 @@ final class ClusterDriver: Sendable {
                 group: status.group, serial: status.replica.serial, isLeader: status.role == .leader,
                 isLearner: status.isLearner, isLost: status.isLost,
                 isInstalling: status.isInstalling || !isServed(status.group),
-                isConfigurationDurable: status.isConfigurationDurable, term: status.term.rawValue,
+                isConfigurationDurable: status.isConfigurationDurable, isQuarantined: isQuarantined(status),
+                isDamaged: engine.fault(of: status.group) != nil, term: status.term.rawValue,
                 applied: status.applied.rawValue, points: own.points, bytes: own.bytes)
         }
         let report = NodeReport(
@@ -143,6 +147,11 @@ final class ClusterDriver: Sendable {
         received(report)
         let bytes = report.encoded
         for member in layout.members where member.number != node { transport?.sendReport(bytes, to: member.number) }
+    }
+
+    private func isQuarantined(_ status: GroupStatus) -> Bool {
+        guard case .shard(let shard) = status.group, let aside = engine.quarantines[shard] else { return false }
+        return aside.replica == status.replica.rawValue
     }
 
     private func isServed(_ group: LogGroup) -> Bool {
@@ -168,6 +177,7 @@ final class ClusterDriver: Sendable {
         let changes = HeldReplicas.next(layout, on: node, present: present)
         do throws(GrapeError) {
             for group in changes.dropped {
+                try await setAsideIfDamaged(group)
                 logger.info("a replica is dropped here", metadata: ["group": "\(group.number)"])
                 try await consensus.dropReplica(of: group)
             }

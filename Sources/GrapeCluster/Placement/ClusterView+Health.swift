@@ -19,11 +19,11 @@ extension ClusterView {
         return whole.count < layout.replicaCount ? .underReplicated : .healthy
     }
 
-    /// Whether a replica lives and has all its rows.
+    /// Whether a replica lives and has all its rows, and these can be trusted.
     package func isWhole(_ replica: ReplicaPlace, _ shard: ShardID, at now: UInt64) -> Bool {
         guard liveness(replica.node, at: now) == .alive, let own = report(of: replica, .shard(shard))
         else { return false }
-        return !own.isLost && !own.isInstalling && !own.isLearner
+        return !own.isLost && !own.isInstalling && !own.isLearner && !own.isDamaged
     }
 
     /// Whether a replica could take over from the one that leads: it is whole and has nearly all that the leader has.

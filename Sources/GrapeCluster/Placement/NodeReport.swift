@@ -13,6 +13,10 @@ package struct NodeReport: Sendable, Hashable {
         package var isInstalling: Bool
         /// The configuration as it is applied there outlasts a power loss.
         package var isConfigurationDurable: Bool
+        /// It was set aside, and waits to be replaced.
+        package var isQuarantined: Bool
+        /// Some of its rows, or of its log, can't be trusted.
+        package var isDamaged: Bool
         package var term: UInt64
         package var applied: UInt64
         package var points: UInt64
@@ -20,7 +24,8 @@ package struct NodeReport: Sendable, Hashable {
 
         package init(
             group: LogGroup, serial: UInt32, isLeader: Bool, isLearner: Bool, isLost: Bool, isInstalling: Bool,
-            isConfigurationDurable: Bool = true, term: UInt64, applied: UInt64, points: UInt64, bytes: UInt64
+            isConfigurationDurable: Bool = true, isQuarantined: Bool = false, isDamaged: Bool = false, term: UInt64,
+            applied: UInt64, points: UInt64, bytes: UInt64
         ) {
             self.group = group
             self.serial = serial
@@ -29,6 +34,8 @@ package struct NodeReport: Sendable, Hashable {
             self.isLost = isLost
             self.isInstalling = isInstalling
             self.isConfigurationDurable = isConfigurationDurable
+            self.isQuarantined = isQuarantined
+            self.isDamaged = isDamaged
             self.term = term
             self.applied = applied
             self.points = points
@@ -67,7 +74,7 @@ extension NodeReport {
 
     /// Format (8 bits), number (32), raft address as text (empty: none), uptime, free and resident bytes (64 each),
     /// groups with their count (32): number (16), serial (32), flags (8: leader, learner, lost, installing, durable
-    /// configuration), term, applied, points, bytes (64 each); transfers with their count (32): group (16), receiving
+    /// configuration, quarantined, damaged), term, applied, points, bytes (64 each); transfers with their count (32): group (16), receiving
     /// replica, points sent and in all, bytes sent (64 each). Little-endian.
     package var encoded: [UInt8] {
         var bytes: [UInt8] = [Self.format]
@@ -80,6 +87,7 @@ extension NodeReport {
             bytes.appendLittleEndian(group.serial)
             let flags = [
                 group.isLeader, group.isLearner, group.isLost, group.isInstalling, group.isConfigurationDurable,
+                group.isQuarantined, group.isDamaged,
             ]
             bytes.append(flags.enumerated().reduce(UInt8(0)) { $0 | ($1.element ? 1 << $1.offset : 0) })
             for value in [group.term, group.applied, group.points, group.bytes] { bytes.appendLittleEndian(value) }
@@ -117,8 +125,8 @@ extension NodeReport.Group {
         else { return nil }
         self.init(
             group: LogGroup(number: number), serial: serial, isLeader: flags & 1 != 0, isLearner: flags & 2 != 0,
-            isLost: flags & 4 != 0, isInstalling: flags & 8 != 0, isConfigurationDurable: flags & 16 != 0, term: term,
-            applied: applied, points: points,
+            isLost: flags & 4 != 0, isInstalling: flags & 8 != 0, isConfigurationDurable: flags & 16 != 0,
+            isQuarantined: flags & 32 != 0, isDamaged: flags & 64 != 0, term: term, applied: applied, points: points,
             bytes: bytes)
     }
 }

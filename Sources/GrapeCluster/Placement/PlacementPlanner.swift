@@ -10,12 +10,18 @@ package struct PlacementPlanner: Sendable {
         package var isLeaving: Bool
         /// Replicas here that may have lost what they acknowledged.
         package var lost: Set<ShardID>
+        /// Replicas here that vote, but whose rows or log can't be trusted.
+        package var damaged: Set<ShardID>
 
-        package init(number: NodeNumber, liveness: ClusterView.Liveness, isLeaving: Bool, lost: Set<ShardID> = []) {
+        package init(
+            number: NodeNumber, liveness: ClusterView.Liveness, isLeaving: Bool, lost: Set<ShardID> = [],
+            damaged: Set<ShardID> = []
+        ) {
             self.number = number
             self.liveness = liveness
             self.isLeaving = isLeaving
             self.lost = lost
+            self.damaged = damaged
         }
     }
 
@@ -47,15 +53,18 @@ package struct PlacementPlanner: Sendable {
     /// By what the nodes say.
     package init(layout: ClusterLayout, view: ClusterView, at now: UInt64, threshold: Double) {
         let nodes = layout.members.map { member in
-            let lost = (view.report(member.number)?.groups ?? []).compactMap { group -> ShardID? in
-                guard case .shard(let shard) = group.group, group.isLost, let placement = layout.placement(shard),
-                    placement.replicas.contains(ReplicaPlace(node: member.number, serial: group.serial))
-                else { return nil }
-                return shard
+            func shards(_ isMeant: (NodeReport.Group) -> Bool) -> Set<ShardID> {
+                let own = (view.report(member.number)?.groups ?? []).compactMap { group -> ShardID? in
+                    guard case .shard(let shard) = group.group, isMeant(group), let placement = layout.placement(shard),
+                        placement.replicas.contains(ReplicaPlace(node: member.number, serial: group.serial))
+                    else { return nil }
+                    return shard
+                }
+                return Set(own)
             }
             return Node(
                 number: member.number, liveness: view.liveness(member.number, at: now),
-                isLeaving: member.state == .leaving, lost: Set(lost))
+                isLeaving: member.state == .leaving, lost: shards(\.isLost), damaged: shards(\.isDamaged))
         }
         self.init(layout: layout, nodes: nodes, threshold: threshold)
     }
@@ -100,6 +109,7 @@ package struct PlacementPlanner: Sendable {
             for plan in plans {
                 for place in nodes.indices where nodes[place].number == plan.removing?.node {
                     nodes[place].lost.remove(plan.shard)
+                    nodes[place].damaged.remove(plan.shard)
                 }
                 _ = layout.apply(.startMove(plan.shard, adding: plan.adding, removing: plan.removing, startedAt: 0))
             }
@@ -133,14 +143,23 @@ package struct PlacementPlanner: Sendable {
         }
     }
 
-    /// A replica that lost its log is made anew on its node.
+    /// A replica that lost its log is made anew on its node; so is one that is damaged, where a majority of the others is
+    /// whole: it votes until then, and of several only one at a time is given up.
     private func repair(_ shard: ShardID, _ placement: ShardPlacement) -> Plan? {
         for replica in placement.replicas {
-            guard let node = node(replica.node), node.lost.contains(shard), node.liveness == .alive, !node.isLeaving
+            guard let node = node(replica.node), node.liveness == .alive, !node.isLeaving else { continue }
+            guard node.lost.contains(shard) || node.damaged.contains(shard) && othersDecide(replica, shard, placement)
             else { continue }
             return Plan(shard: shard, adding: replica.node, removing: replica)
         }
         return nil
+    }
+
+    private func othersDecide(_ replica: ReplicaPlace, _ shard: ShardID, _ placement: ShardPlacement) -> Bool {
+        let whole = placement.replicas.filter { other in
+            other != replica && canVote(other, shard) && node(other.node)?.damaged.contains(shard) == false
+        }
+        return whole.count > placement.replicas.count / 2
     }
 
     /// Replicas of nodes that leave, or are dead or gone, move to one that has none; where there is no such node, those that

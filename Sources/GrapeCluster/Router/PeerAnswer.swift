@@ -9,6 +9,12 @@ package enum PeerAnswer: Sendable {
     case point(Point?, stalenessMilliseconds: Int)
     case found([ScoredPoint], stalenessMilliseconds: Int)
     case count(Int)
+    /// It will be done, or is.
+    case accepted
+    /// One a shard that was asked for.
+    case checks([ShardID: ReplicaStanding])
+    /// Which of the replicas are there, and not trusted any more.
+    case distrusted(ShardSet)
     case failed(GrapeError)
     /// The node could not read the request: it is of another version.
     case unreadable
@@ -37,6 +43,17 @@ package enum PeerAnswer: Sendable {
         case .count(let count):
             bytes.append(6)
             bytes.appendLittleEndian(UInt64(count))
+        case .accepted: bytes.append(10)
+        case .checks(let standings):
+            bytes.append(11)
+            bytes.appendLittleEndian(UInt32(standings.count))
+            for (shard, standing) in standings.sorted(by: { $0.key < $1.key }) {
+                bytes.appendLittleEndian(shard.rawValue)
+                standing.encode(into: &bytes)
+            }
+        case .distrusted(let shards):
+            bytes.append(12)
+            shards.encode(into: &bytes)
         }
         return bytes
     }
@@ -65,6 +82,16 @@ package enum PeerAnswer: Sendable {
             return .found(points, stalenessMilliseconds: Int(staleness))
         case 4: return GrapeError(reader: &reader).map(PeerAnswer.failed)
         case 5: return .unreadable
+        case 10: return .accepted
+        case 11:
+            let standings = reader.list { (reader: inout ByteReader) -> (ShardID, ReplicaStanding)? in
+                guard let shard = reader.integer(UInt16.self), let standing = ReplicaStanding(reader: &reader) else {
+                    return nil
+                }
+                return (ShardID(shard), standing)
+            }
+            return standings.map { .checks(Dictionary($0) { first, _ in first }) }
+        case 12: return ShardSet(reader: &reader).map(PeerAnswer.distrusted)
         case 6: return reader.integer(UInt64.self).flatMap { $0 < 1 << 48 ? .count(Int($0)) : nil }
         default: return nil
         }

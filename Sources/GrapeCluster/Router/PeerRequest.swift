@@ -16,6 +16,12 @@ package enum PeerRequest: Sendable {
     case count(CollectionID, ShardSet)
     /// Leadership of a group is to go to a replica.
     case transferLeadership(LogGroup, to: UInt64)
+    /// Entries of a consistency check of these shards are about to come, in a form that the other node must know.
+    case announceCheck(UInt64, deep: Bool, ShardSet)
+    /// What the replicas of these shards say to a check.
+    case checkResults(UInt64, ShardSet)
+    /// The replicas of these serials can't be trusted, for the reason given: they are to be set aside and made anew.
+    case distrust([ShardID: UInt32], reason: String)
 }
 
 extension PeerRequest {
@@ -49,6 +55,20 @@ extension PeerRequest {
         case .transferLeadership(let group, let replica):
             bytes.appendLittleEndian(group.number)
             bytes.appendLittleEndian(replica)
+        case .announceCheck(let id, let isDeep, let shards):
+            bytes.appendLittleEndian(id)
+            bytes.append(isDeep ? 1 : 0)
+            shards.encode(into: &bytes)
+        case .checkResults(let id, let shards):
+            bytes.appendLittleEndian(id)
+            shards.encode(into: &bytes)
+        case .distrust(let replicas, let reason):
+            bytes.appendLittleEndian(UInt32(replicas.count))
+            for (shard, serial) in replicas.sorted(by: { $0.key < $1.key }) {
+                bytes.appendLittleEndian(shard.rawValue)
+                bytes.appendLittleEndian(serial)
+            }
+            bytes.appendSized(reason.utf8)
         }
         return bytes
     }
@@ -61,6 +81,9 @@ extension PeerRequest {
         case .changeConfiguration: 0x04
         case .transferLeadership: 0x05
         case .count: 0x06
+        case .announceCheck: 0x0a
+        case .checkResults: 0x0b
+        case .distrust: 0x0c
         }
     }
 
@@ -101,6 +124,29 @@ extension PeerRequest {
                 return nil
             }
             return .count(CollectionID(collection), shards)
+        default: return readOfConsistency(kind, &reader)
+        }
+    }
+
+    private static func readOfConsistency(_ kind: UInt8, _ reader: inout ByteReader) -> PeerRequest? {
+        switch kind {
+        case 0x0a:
+            guard let id = reader.integer(UInt64.self), let isDeep = reader.integer(UInt8.self),
+                let shards = ShardSet(reader: &reader)
+            else { return nil }
+            return .announceCheck(id, deep: isDeep == 1, shards)
+        case 0x0b:
+            guard let id = reader.integer(UInt64.self), let shards = ShardSet(reader: &reader) else { return nil }
+            return .checkResults(id, shards)
+        case 0x0c:
+            let replicas = reader.list { (reader: inout ByteReader) -> (ShardID, UInt32)? in
+                guard let shard = reader.integer(UInt16.self), let serial = reader.integer(UInt32.self) else {
+                    return nil
+                }
+                return (ShardID(shard), serial)
+            }
+            guard let replicas, let reason = reader.text() else { return nil }
+            return .distrust(Dictionary(replicas) { first, _ in first }, reason: reason)
         default: return nil
         }
     }

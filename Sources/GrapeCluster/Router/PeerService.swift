@@ -30,6 +30,11 @@ package struct PeerService: Sendable {
     ) async throws(GrapeError) -> PeerAnswer {
         switch request {
         case .propose(let proposals):
+            guard proposals.allSatisfy(\.isKnown) else {
+                let error = GrapeError(
+                    .invalidRequest, "an entry of a form that this node's version does not know is not taken")
+                return .proposed(proposals.map { _ in .refused(error) })
+            }
             return .proposed(await router.consensus.propose(proposals, deadline: deadline))
         case .point(let collection, let id, let consistency):
             let shard = router.engine.shard(of: id, in: collection)
@@ -53,6 +58,12 @@ package struct PeerService: Sendable {
         case .transferLeadership(let group, let replica):
             router.consensus.transferLeadership(of: group, to: ReplicaID(replica))
             return .proposed([])
+        case .announceCheck(let id, let isDeep, let shards):
+            try router.replicaChecks.announce(id, isDeep: isDeep, shards, until: deadline)
+            return .accepted
+        case .checkResults(let id, let shards): return .checks(router.replicaChecks.standings(id, shards))
+        case .distrust(let replicas, let reason):
+            return .distrusted(router.replicaChecks.distrust(replicas, reason: reason))
         }
     }
 

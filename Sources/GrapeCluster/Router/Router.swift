@@ -15,6 +15,8 @@ package final class Router: Sendable {
     /// nil on a node alone.
     let peers: (any PeerRequests)?
     let origins = WriteOrigins()
+    /// This node's side of consistency checks.
+    let replicaChecks: ReplicaChecks
 
     private static let pauseMilliseconds = 10...200
 
@@ -23,6 +25,7 @@ package final class Router: Sendable {
         self.engine = engine
         self.cluster = cluster
         self.peers = peers
+        replicaChecks = ReplicaChecks(engine: engine, consensus: consensus)
     }
 
     // MARK: Writes

@@ -32,7 +32,8 @@ package struct WriteTally {
         case .applied(.staleCatalog(let version)): fence = max(fence, version)
         // The shard was made anew by a recovery: the entry is made again under the new epoch.
         case .applied(.staleEpoch): break
-        case .applied(.forgotten), .applied(.pending), .applied(.nothing), .applied(.fenced), .applied(.catalog):
+        case .applied(.forgotten), .applied(.pending), .applied(.nothing), .applied(.fenced), .applied(.catalog),
+            .applied(.checked):
             parts[shard] = .unknown
         case .applied(.keyReused):
             parts[shard] = .refused(

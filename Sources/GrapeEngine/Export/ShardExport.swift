@@ -71,27 +71,7 @@ package final class ShardExport: Sendable {
                 throw .damagedRow(path: database.path, family: .state, key: key)
             }
             self.state = state
-            digests = try Self.digests(group, state.generation, snapshot, database)
-        }
-
-        private static func digests(
-            _ group: LogGroup, _ generation: ReplicaGeneration, _ snapshot: Snapshot, _ database: Database
-        ) throws(StorageError) -> [ExportHeader.Digest] {
-            guard case .shard(let shard) = group else { return [] }
-            let (from, to) = StateKey.digests(shard, generation)
-            var digests: [ExportHeader.Digest] = []
-            var cursor = try database.cursor(.state, from: from, to: to, snapshot: snapshot)
-            try cursor.seekToFirst()
-            while cursor.isValid {
-                let key = cursor.key.copyBytes()
-                guard key.count == 1 + RowKeyPrefix.byteCount,
-                    let digest = RowDigest(encoded: cursor.value.copyBytes())
-                else { throw .damagedRow(path: database.path, family: .state, key: key) }
-                let collection = CollectionID(key.span.uint64BigEndian(at: key.count - 8))
-                digests.append(ExportHeader.Digest(collection: collection, digest: digest))
-                try cursor.next()
-            }
-            return digests
+            digests = try ExportHeader.Digest.all(of: group, state.generation, snapshot, database)
         }
     }
 }

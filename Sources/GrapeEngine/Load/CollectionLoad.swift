@@ -13,9 +13,11 @@ struct CollectionLoad {
     /// The shards that are held.
     let generations: [(ShardID, ReplicaGeneration)]
     let clock: VisibilityClock
+    /// Shards with a damaged row are left out and named; else it stops the load.
+    var sparesDamaged = false
     let logger: Logger
 
-    func run() throws(ApplyError) -> Collection {
+    func run() throws(ApplyError) -> (collection: Collection, damaged: [ShardID: StorageError]) {
         let started = ContinuousClock.now
         var loaders: [CollectionIndex.Loader] = []
         for (position, vector) in schema.vectors.enumerated() {
@@ -31,7 +33,7 @@ struct CollectionLoad {
                 throw .storage(error)
             }
         }
-        try joinRows(loaders)
+        let damaged = try joinRows(loaders)
         var indexes: [CollectionIndex] = []
         for (vector, loader) in zip(schema.vectors, loaders) {
             let (index, report) = loader.finish()
@@ -44,7 +46,7 @@ struct CollectionLoad {
                     "chunks_refused": "\(report.chunksRefused)", "took": "\(ContinuousClock.now - started)",
                 ])
         }
-        return Collection(schema: schema, indexes: indexes)
+        return (Collection(schema: schema, indexes: indexes), damaged)
     }
 
     /// A chunk that can't be read is left out: its points are indexed anew.
@@ -68,20 +70,26 @@ struct CollectionLoad {
         }
     }
 
-    /// Shards are read side by side. A damaged row stops the load: what can't be trusted is not served.
-    private func joinRows(_ loaders: [CollectionIndex.Loader]) throws(ApplyError) {
+    /// Shards are read side by side. What can't be trusted is not served.
+    private func joinRows(_ loaders: [CollectionIndex.Loader]) throws(ApplyError) -> [ShardID: StorageError] {
         let failure = Mutex<ApplyError?>(nil)
+        let damaged = Mutex<[ShardID: StorageError]>([:])
         DispatchQueue.concurrentPerform(iterations: generations.count) { place in
             guard failure.withLock({ $0 == nil }) else { return }
+            let (shard, generation) = generations[place]
             do throws(ApplyError) {
-                let (shard, generation) = generations[place]
                 try joinRows(
                     of: RowKeyPrefix(shard: shard, generation: generation, collection: schema.id), loaders)
             } catch {
-                failure.withLock { $0 = $0 ?? error }
+                if sparesDamaged, case .storage(let storage) = error, storage.isDamage {
+                    damaged.withLock { $0[shard] = storage }
+                } else {
+                    failure.withLock { $0 = $0 ?? error }
+                }
             }
         }
         if let failure = failure.withLock({ $0 }) { throw failure }
+        return damaged.withLock { $0 }
     }
 
     private func joinRows(

@@ -10,6 +10,7 @@ extension ApplyOutcome {
         case .staleCatalog(let version): bytes.appendLittleEndian(version.rawValue)
         case .catalog(let outcome): outcome.encode(into: &bytes)
         case .staleEpoch(let epoch): bytes.appendLittleEndian(epoch.rawValue)
+        case .checked(let index): bytes.appendLittleEndian(index.rawValue)
         case .fenced, .keyReused, .nothing, .forgotten, .pending: break
         }
     }
@@ -26,6 +27,7 @@ extension ApplyOutcome {
         case .staleEpoch: 8
         case .forgotten: 9
         case .pending: 10
+        case .checked: 11
         }
     }
 
@@ -51,6 +53,9 @@ extension ApplyOutcome {
             self = .staleEpoch(ShardEpoch(epoch))
         case 9: self = .forgotten
         case 10: self = .pending
+        case 11:
+            guard let index = reader.integer(UInt64.self) else { return nil }
+            self = .checked(LogIndex(index))
         default: return nil
         }
     }

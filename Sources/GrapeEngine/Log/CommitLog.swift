@@ -28,6 +28,14 @@ package struct Proposal: Sendable {
         self.group = group
         self.entry = entry
     }
+
+    /// Whether this build could apply the entry.
+    package var isKnown: Bool {
+        switch group {
+        case .shard: LogEntry.isKnown(entry)
+        case .catalog: CatalogCommand(encoded: entry) != nil
+        }
+    }
 }
 
 /// Where every write goes first: entries get a place in the order of their group, are made durable, and are applied in
@@ -80,6 +88,8 @@ package enum ApplyOutcome: Sendable, Hashable {
     /// A piece of a command that lacks others yet.
     case pending
     case catalog(CatalogOutcome)
+    /// A consistency check that was at this index, also where it is met again.
+    case checked(LogIndex)
     /// An entry that holds no command.
     case nothing
 }

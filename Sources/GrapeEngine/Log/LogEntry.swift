@@ -43,6 +43,17 @@ package struct LogEntry: Sendable, Hashable {
         return bytes
     }
 
+    /// Whether entries that begin so are known to this build, which is asked before one is proposed: a replica that is to
+    /// apply another one stops.
+    package static func isKnown(_ entry: [UInt8]) -> Bool {
+        entry.count > 2 && entry[0] == format && ShardCommand.kinds.contains(entry[1])
+    }
+
+    /// Whether the entry is a consistency check, by its front alone.
+    static func isCheck(_ entry: [UInt8]) -> Bool { entry.count > 2 && entry[0] == format && entry[1] == checkKind }
+
+    private static let checkKind = ShardCommand.check(0, deep: false).kind
+
     /// nil where the bytes are no entry that this build knows.
     package init?(encoded bytes: [UInt8]) {
         var reader = ByteReader(bytes)

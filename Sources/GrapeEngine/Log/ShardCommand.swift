@@ -11,6 +11,9 @@ package enum ShardCommand: Sendable, Hashable {
     case fence(CatalogVersion, dropping: CollectionID?)
     /// A part of an entry that is longer than one may be: applied when all `count` parts are there.
     case piece(number: Int, count: Int, bytes: [UInt8])
+    /// Changes nothing: here all replicas note what their rows come to, for the consistency check of this id; a deep one
+    /// reads them all, as they are here.
+    case check(UInt64, deep: Bool)
 }
 
 /// A point as a log entry carries it.
@@ -28,12 +31,16 @@ package struct PointWrite: Sendable, Hashable {
 }
 
 extension ShardCommand {
+    /// Those that this build knows.
+    static let kinds: ClosedRange<UInt8> = 1...5
+
     var kind: UInt8 {
         switch self {
         case .upsert: 1
         case .delete: 2
         case .fence: 3
         case .piece: 4
+        case .check: 5
         }
     }
 
@@ -45,6 +52,7 @@ extension ShardCommand {
         case .delete(_, let ids): 12 + ids.count * 24
         case .fence: 24
         case .piece(_, _, let bytes): 12 + bytes.count
+        case .check: 12
         }
     }
 
@@ -64,6 +72,9 @@ extension ShardCommand {
         case .piece(let number, let count, let piece):
             bytes.appendLittleEndian(UInt64(count) << 32 | UInt64(number))
             bytes.appendSized(piece)
+        case .check(let id, let isDeep):
+            bytes.appendLittleEndian(id)
+            bytes.append(isDeep ? 1 : 0)
         }
     }
 
@@ -86,6 +97,9 @@ extension ShardCommand {
                 return nil
             }
             self = .piece(number: place, count: count, bytes: Array(bytes))
+        case 5:
+            guard let isDeep = reader.integer(UInt8.self), isDeep <= 1 else { return nil }
+            self = .check(number, deep: isDeep == 1)
         default: return nil
         }
         guard reader.isAtEnd else { return nil }

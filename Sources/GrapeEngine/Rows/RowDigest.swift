@@ -15,10 +15,12 @@ package struct RowDigest: Sendable, Hashable {
         sum &+= hash
     }
 
-    package mutating func remove(_ hash: UInt64) {
-        precondition(points > 0, "a point is removed from an empty digest")
+    /// -> false where there is no point to remove: the digest is not that of the rows.
+    package mutating func remove(_ hash: UInt64) -> Bool {
+        guard points > 0 else { return false }
         points -= 1
         sum &-= hash
+        return true
     }
 
     package var encoded: [UInt8] {

@@ -73,15 +73,18 @@ package enum StateKey {
 
     /// What a shard's generations below this one have in this family lies in these ranges.
     package static func generations(
-        of shard: ShardID, below generation: ReplicaGeneration
+        of shard: ShardID, from first: ReplicaGeneration = ReplicaGeneration(0), below generation: ReplicaGeneration
     ) -> [(from: [UInt8], to: [UInt8])] {
         ([0x02, 0x03, 0x04, 0x07, 0x08] as [UInt8]).map { tag in
-            (inGeneration(tag, shard, ReplicaGeneration(0)), inGeneration(tag, shard, generation))
+            (inGeneration(tag, shard, first), inGeneration(tag, shard, generation))
         }
     }
 
     /// The newest generation of a shard that was ever used on this node.
     package static func newestGeneration(_ shard: ShardID) -> [UInt8] { numbered(0x0c, .shard(shard)) }
+
+    /// A replica of a shard that was set aside: `Quarantine`.
+    package static func quarantine(_ shard: ShardID) -> [UInt8] { numbered(0x0d, .shard(shard)) }
 
     private static func inGeneration(_ tag: UInt8, _ shard: ShardID, _ generation: ReplicaGeneration) -> [UInt8] {
         var bytes = [tag]

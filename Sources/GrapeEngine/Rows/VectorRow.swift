@@ -44,7 +44,7 @@ package struct PositionedVector: Sendable, Hashable {
 
 /// The part that rows and log entries share; its form stands above.
 package enum VectorBlock {
-    private static let headerBytes = 6
+    static let headerBytes = 6
 
     package static func encode(_ vectors: [PositionedVector], into bytes: inout [UInt8]) {
         for vector in vectors {

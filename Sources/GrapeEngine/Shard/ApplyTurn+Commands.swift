@@ -42,6 +42,7 @@ extension ApplyTurn {
             }
             return .fenced
         }
+        if case .check = entry.command { return .checked(index) }
         guard entry.catalogVersion >= state.fence else { return .staleCatalog(state.fence) }
         do throws(StorageError) {
             guard !entry.idempotencyKey.isEmpty else {
@@ -81,7 +82,8 @@ extension ApplyTurn {
             var found: [Bool] = []
             for id in ids { found.append(try remove(id, prefix: prefix)) }
             return .deleted(found)
-        case .fence, .piece: preconditionFailure("fences are raised, and pieces put together, before")
+        case .fence, .piece, .check:
+            preconditionFailure("fences are raised, pieces put together and checks answered before")
         }
     }
 }

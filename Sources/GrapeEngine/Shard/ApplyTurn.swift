@@ -75,7 +75,7 @@ struct ApplyTurn: ~Copyable {
         let id = write.id.id.encoded
         let key = prefix.key(ofEncoded: id)
         var digest = try digest(of: prefix)
-        if let old = try hash(of: key) { digest.remove(old) }
+        if let old = try hash(of: key), !digest.remove(old) { throw damagedRow(StateKey.digest(prefix), .state) }
         let hash = RowDigest.hash(
             id: id, form: write.id.form, vectorVersion: version, version: version, vectorBlock: write.vectorBlock,
             payload: write.payload.json)
@@ -100,7 +100,7 @@ struct ApplyTurn: ~Copyable {
         let key = prefix.key(ofEncoded: encoded)
         guard let old = try hash(of: key) else { return false }
         var digest = try digest(of: prefix)
-        digest.remove(old)
+        guard digest.remove(old) else { throw damagedRow(StateKey.digest(prefix), .state) }
         digests[prefix] = digest
         hashes[key] = .some(nil)
         batch.delete(.vectors, key: key)

@@ -130,6 +130,32 @@ import GrapeCluster
         #expect(machine.cluster?.layout.placements.count == 16)
     }
 
+    @Test func `A member whose store was damaged neither founds nor is founded with: it asks to be taken back`() {
+        var machine = BootstrapMachine(
+            record: MemberRecord(nodeID: "a", bootID: 9),
+            greeting: Self.greeting("a", boot: 9, peers: ["a", "b", "c"]),
+            peers: ["a", "b", "c"].map { PeerAddress(nodeID: $0, address: BootstrapWorld.address($0)) }, seeds: [],
+            replicaCount: 3, replacing: 4)
+        let rejoin = BootstrapRequest.rejoin(machine.greeting, replacing: 4)
+        #expect(machine.asks == [.init(address: address("b"), request: rejoin)])
+        guard case .wait = machine.answer(.hello) else { return #expect(Bool(false)) }
+        var founder = Self.machine("b", boot: 2, peers: ["b", "a"])
+        let hello = [address("a"): BootstrapAnswer.empty(Self.greeting("a", boot: 9, peers: ["a", "b"]))]
+        _ = founder.take(hello, newCluster: newCluster)
+        _ = founder.take([:], newCluster: newCluster)
+        if let founded = founder.record.founded {
+            guard case .refused = machine.answer(.found(founded)) else { return #expect(Bool(false)) }
+        }
+        // The others are asked in turn, as long as it takes; where nobody answers, nothing is founded.
+        for peer in ["c", "b", "c"] {
+            guard case .wait = machine.take([:], newCluster: newCluster) else { return #expect(Bool(false)) }
+            #expect(machine.asks == [.init(address: address(peer), request: rejoin)])
+        }
+        #expect(machine.record.founded == nil && !machine.isMember)
+        #expect(machine.take([address("c"): .redirect(address("b"))], newCluster: newCluster) == .again)
+        #expect(machine.asks == [.init(address: address("b"), request: rejoin)])
+    }
+
     @Test func `A joiner with another shard count is told which one to set`() {
         var machine = Self.machine("d", boot: 4, seeds: ["a"], shards: 8)
         let layout = InitialLayout.make(founders: [Self.greeting("a", boot: 1)], shardCount: 16, replicaCount: 3)
@@ -147,7 +173,10 @@ import GrapeCluster
         let layout = InitialLayout.make(
             founders: (1...3).map { Self.greeting("n\($0)", boot: UInt64($0)) }, shardCount: 4, replicaCount: 3)
         let founded = FoundedCluster(cluster: newCluster, layout: layout)
-        let requests: [BootstrapRequest] = [.hello, .found(founded), .join(Self.greeting("x", boot: 1)), .layout]
+        let requests: [BootstrapRequest] = [
+            .hello, .found(founded), .join(Self.greeting("x", boot: 1)),
+            .rejoin(Self.greeting("x", boot: 1), replacing: 5), .layout,
+        ]
         let answers: [BootstrapAnswer] = [
             .empty(Self.greeting("x", boot: 1, peers: ["x", "y"])), .member(newCluster), .accepted,
             .admitted(founded, NodeNumber(4)), .redirect(address("b")), .wait("w"), .refused("r"), .founded(founded),

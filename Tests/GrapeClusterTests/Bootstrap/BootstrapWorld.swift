@@ -153,6 +153,7 @@ struct BootstrapWorld {
                 return .founded(founded)
             }
             return admit(greeting, cluster)
+        case .rejoin(let greeting, _): return admit(greeting, cluster)
         }
     }
 

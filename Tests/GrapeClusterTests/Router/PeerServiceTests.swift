@@ -116,7 +116,8 @@ import Testing
                     $0.ef = 50
                 }),
             .count(RouterWorld.collection, all), .changeConfiguration(.shard(ShardID(1)), [1, 2, 3]),
-            .transferLeadership(.catalog, to: 1 << 40),
+            .transferLeadership(.catalog, to: 1 << 40), .announceCheck(9, deep: true, all), .checkResults(9, all),
+            .distrust([ShardID(2): 7, ShardID(3): 1], reason: "differs"),
         ]
     }
 
@@ -131,8 +132,37 @@ import Testing
                 .notLeader(nil), .lost, .refused(GrapeError(.overloaded, "full", retryAfterSeconds: 3)), .unknown,
             ]), .point(point, stalenessMilliseconds: 3), .point(nil, stalenessMilliseconds: 0),
             .found([scored, scored], stalenessMilliseconds: 9), .count(12),
-            .failed(GrapeError(.dimensionMismatch, "no")), .unreadable,
+            .failed(GrapeError(.dimensionMismatch, "no")), .unreadable, .accepted, .distrusted(all),
+            .checks([
+                ShardID(0): .behind, ShardID(1): .absent("none here"),
+                ShardID(2): .checked(4, check(.read(digest, indexDifferences: 3))),
+                ShardID(3): .checked(5, check(.damaged("a row"), fault: "known")),
+                ShardID(4): .checked(6, check(.reading(points: 9))), ShardID(5): .checked(6, check(nil)),
+            ]),
         ]
+    }
+
+    private var digest: ShardDigest { ShardDigest(points: 3, hash: 0xab) }
+
+    private func check(_ disk: DiskCheck?, fault: String? = nil) -> ReplicaCheck {
+        ReplicaCheck(index: GrapeModel.LogIndex(12), running: digest, disk: disk, fault: fault)
+    }
+
+    @Test func `Entries of a form that this build does not know are refused before they are proposed`() async throws {
+        let world = try world()
+        let known = RouterWorld.write(1, 1, .none)
+        for (group, entry) in [
+            (known.group, [2] + known.entries[0].dropFirst()), (known.group, [1, 99] + known.entries[0].dropFirst(2)),
+            (known.group, []), (.catalog, [99, 1, 2]),
+        ] {
+            let answer = await ask(world, .propose([Proposal(group: group, entry: entry)]))
+            guard case .proposed(let results) = answer, case .refused(let error)? = results.first else {
+                Issue.record("\(answer)")
+                continue
+            }
+            #expect(error.code == .invalidRequest)
+        }
+        try await world.close()
     }
 
     @Test func `Requests and answers come back from their bytes`() throws {

@@ -1,0 +1,225 @@
+import Foundation
+import GrapeFaults
+import GrapeModel
+import Testing
+
+/// Replicas that were altered behind the system's back, or damaged: named by the check, made anew by the repair.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct ClusterRepairTests {
+    private static let points = 200
+
+    private func filled() async throws -> LocalCluster {
+        let cluster = try await LocalCluster.running()
+        try await cluster.write(Self.points)
+        return cluster
+    }
+
+    private func answer(_ cluster: LocalCluster, _ path: String, at node: Int = 0) async throws -> JSONDocument {
+        let answer = await cluster.ask(.GET, path, at: node, timeout: .seconds(35))
+        guard let answer, answer.status == 200 else {
+            throw ClusterNode.Failure("\(path): \(answer?.text ?? "no answer")")
+        }
+        return try JSONDocument(parsing: answer.body)
+    }
+
+    /// The nodes that a check calls different, by shard.
+    private func different(_ check: JSONDocument) -> [Int: [String]] {
+        var found: [Int: [String]] = [:]
+        for row in check.root.field("shards")?.elements.map({ $0 }) ?? [] {
+            guard let shard = row.field("shard")?.int64, let list = row.field("different") else { continue }
+            found[Int(shard)] = list.elements.compactMap { $0.field("node")?.string }
+        }
+        return found
+    }
+
+    private func alter(_ cluster: LocalCluster, _ node: Int, shard: Int, withDigest: Bool) async throws -> UInt64 {
+        try await cluster.nodes[node].stop()
+        let id = try StoreSurgeon(directory: cluster.nodes[node].data).alter(shard: shard, withDigest: withDigest)
+        try cluster.start(node)
+        try await cluster.waitUntilHealthy(node)
+        try await cluster.waitUntilWhole(at: 0)
+        return id
+    }
+
+    /// Writes until it is cancelled. -> points acknowledged.
+    private func writes(_ cluster: LocalCluster, from first: Int) -> Task<Int, any Error> {
+        Task {
+            var count = 0
+            while !Task.isCancelled {
+                try await cluster.write(10, from: first + count, at: count / 10 % 2)
+                count += 10
+            }
+            return count
+        }
+    }
+
+    @Test("replicas that are equal are said to be, on any node, shallow and deep")
+    func equal() async throws {
+        let cluster = try await filled()
+        for node in 0..<3 {
+            let check = try await answer(cluster, "/cluster/consistency/check", at: node)
+            #expect(check.root.field("consistent")?.bool == true, "\(node)")
+            #expect(check.root.field("shards")?.elements.map { $0 }.count == 16)
+        }
+        let deep = try await answer(cluster, "/cluster/consistency/check?deep=true", at: 1)
+        #expect(deep.root.field("consistent")?.bool == true)
+        let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 2)
+        #expect(repair?.text == #"{"repaired":[]}"#)
+    }
+
+    @Test("a node that is away is named as missing, and nothing is called equal")
+    func missing() async throws {
+        let cluster = try await filled()
+        try await cluster.nodes[2].killNow()
+        let check = try await answer(cluster, "/cluster/consistency/check", at: 0)
+        #expect(check.root.field("consistent")?.bool == false)
+        let rows = check.root.field("shards")?.elements.map { $0 } ?? []
+        #expect(rows.allSatisfy { $0.field("missing")?.elements.map { $0 }.first?.field("node")?.string == "node-3" })
+        #expect(different(check).isEmpty)
+    }
+
+    @Test("a replica whose rows and digest were changed is named by the check and healed by the repair, under writes")
+    func alteredWithDigest() async throws {
+        let cluster = try await filled()
+        let id = try await alter(cluster, 1, shard: 3, withDigest: true)
+        let writing = writes(cluster, from: 10_000)
+        let check = try await answer(cluster, "/cluster/consistency/check", at: 0)
+        #expect(check.root.field("consistent")?.bool == false)
+        #expect(different(check) == [3: ["node-2"]])
+        let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 0, timeout: .seconds(35))
+        #expect(repair?.text == #"{"repaired":[{"shard":3,"node":"node-2"}]}"#, "\(repair?.text ?? "no answer")")
+        writing.cancel()
+        let written = try await writing.value
+        #expect(written > 0)
+        try await cluster.waitUntilWhole(at: 1)
+        let again = try await answer(cluster, "/cluster/consistency/check?deep=true", at: 2)
+        #expect(again.root.field("consistent")?.bool == true)
+        let healed = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 1)
+        #expect(healed?.text.contains(#""number":\#(id)"#) == true, "\(healed?.text ?? "no answer")")
+        #expect(await cluster.missing(Self.points, at: 1) == [])
+        let kept = try await cluster.kept(ofNode: 1)
+        #expect(kept == 0, "\(kept) rows of the family of notes")
+    }
+
+    @Test("a replica whose rows were changed without the digest is found by the deep check, and heals")
+    func alteredRows() async throws {
+        let cluster = try await filled()
+        let id = try await alter(cluster, 2, shard: 5, withDigest: false)
+        let shallow = try await answer(cluster, "/cluster/consistency/check", at: 0)
+        #expect(shallow.root.field("consistent")?.bool == true)
+        let writing = writes(cluster, from: 10_000)
+        let deep = try await answer(cluster, "/cluster/consistency/check?deep=true", at: 0)
+        #expect(different(deep) == [5: ["node-3"]])
+        let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 0, timeout: .seconds(35))
+        #expect(repair?.status == 200)
+        writing.cancel()
+        _ = try await writing.value
+        let isHealed = await poll(for: .seconds(60), every: .milliseconds(200)) {
+            await cluster.status("/cluster/consistency/check?deep=true", at: 1)?.isConsistent == true
+        }
+        #expect(isHealed, "\(repair?.text ?? "no answer")")
+        let healed = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 2)
+        #expect(healed?.text.contains(#""number":\#(id)"#) == true, "\(healed?.text ?? "no answer")")
+        #expect(await cluster.missing(Self.points, at: 2) == [])
+    }
+
+    @Test(
+        "a table file damaged on one node's disk is healed from the others, or refused with the command that replaces the node"
+    )
+    func damagedTable() async throws {
+        let cluster = try await filled()
+        let node = cluster.nodes[1]
+        try await node.stop()
+        let names = try FileManager.default.contentsOfDirectory(atPath: node.data.path).filter { $0.hasSuffix(".sst") }
+        var sizes: [(URL, Int)] = []
+        for name in names {
+            let file = node.data.appendingPathComponent(name)
+            sizes.append((file, try Data(contentsOf: file).count))
+        }
+        let file = try #require(sizes.max { $0.1 < $1.1 }?.0)
+        var bytes = try Data(contentsOf: file)
+        // The first block: rows.
+        bytes[40] ^= 0x20
+        try bytes.write(to: file)
+        try cluster.start(1)
+        do {
+            try await cluster.waitUntilHealthy(1)
+        } catch {
+            #expect(try await node.waitForEnd() == 65)
+            #expect(node.logText.contains("/cluster/leave") && node.logText.contains(file.lastPathComponent))
+            return
+        }
+        try await cluster.write(100, from: 5_000)
+        let isHealed = await poll(for: .seconds(60), every: .milliseconds(300)) {
+            await cluster.status("/cluster/consistency/check?deep=true", at: 0)?.isConsistent == true
+        }
+        #expect(isHealed, "\(node.logEnd)")
+        #expect(await cluster.missing(Self.points, at: 1, query: "?consistency=eventual") == [])
+    }
+
+    @Test("a node whose store is damaged as a whole sets it aside and comes back as a new member, under writes")
+    func damagedStore() async throws {
+        let cluster = try await filled()
+        let node = cluster.nodes[2]
+        try await node.stop()
+        let current = try String(contentsOf: node.data.appendingPathComponent("CURRENT"), encoding: .utf8)
+        let manifest = node.data.appendingPathComponent(current.trimmingCharacters(in: .newlines))
+        var bytes = try Data(contentsOf: manifest)
+        bytes[bytes.count / 2] ^= 0xff
+        try bytes.write(to: manifest)
+        let writing = writes(cluster, from: 10_000)
+        try cluster.start(2)
+        try await cluster.waitUntilHealthy(2, seconds: 90)
+        try await cluster.waitUntilWhole(at: 0, seconds: 90)
+        writing.cancel()
+        #expect(try await writing.value > 0)
+        try await cluster.waitUntilMembers(["node-1", "node-2", "node-3"], at: 1)
+        let log = node.logText
+        #expect(
+            log.contains("the store is damaged as a whole") && log.contains(manifest.lastPathComponent),
+            "\(node.logEnd)")
+        let kept = node.data.appendingPathComponent("damaged/" + manifest.lastPathComponent)
+        #expect(FileManager.default.fileExists(atPath: kept.path))
+        let isEqual = await poll(for: .seconds(30), every: .milliseconds(300)) {
+            await cluster.status("/cluster/consistency/check?deep=true", at: 0)?.isConsistent == true
+        }
+        #expect(isEqual)
+        #expect(await cluster.missing(Self.points, at: 2, query: "?consistency=eventual") == [])
+
+        // A second time it is the operator's turn: the first store is still there.
+        try await node.stop()
+        let again = try Data(contentsOf: node.data.appendingPathComponent("CURRENT"))
+        try Data("MANIFEST-999999\n".utf8).write(to: node.data.appendingPathComponent("CURRENT"))
+        try cluster.start(2)
+        #expect(try await node.waitForEnd() == 65)
+        #expect(node.logText.contains("/cluster/leave") && node.logText.contains("remove it"), "\(node.logEnd)")
+        try again.write(to: node.data.appendingPathComponent("CURRENT"))
+    }
+
+    @Test("nodes whose stores are all damaged wait for each other, and found nothing new")
+    func allDamaged() async throws {
+        let cluster = try await filled()
+        for node in cluster.nodes {
+            try await node.stop()
+            try Data("nonsense".utf8).write(to: node.data.appendingPathComponent("CURRENT"))
+        }
+        for index in 0..<3 { try cluster.start(index) }
+        try await Task.sleep(for: .seconds(4))
+        for (index, node) in cluster.nodes.enumerated() {
+            #expect(await cluster.isHealthy(index) == false)
+            #expect(!node.logText.contains("cluster founded"), "\(node.logEnd)")
+        }
+    }
+}
+
+extension LocalCluster {
+    /// Stops a node and counts the notes of replicas that were set aside there.
+    func kept(ofNode node: Int) async throws -> Int {
+        let isGone = await poll(for: .seconds(10), every: .milliseconds(200)) {
+            self.nodes[node].logText.contains("what was kept of it is deleted")
+        }
+        try await nodes[node].stop()
+        defer { try? start(node) }
+        return try StoreSurgeon(directory: nodes[node].data).quarantines + (isGone ? 0 : 1)
+    }
+}

@@ -45,19 +45,20 @@ let package = Package(
         .target(name: "CVectorKernels"),
         .target(name: "CHash"),
         .target(name: "CLZ4", linkerSettings: [.linkedLibrary("lz4")]),
+        .target(name: "CGzip", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "CSimdJSON", cxxSettings: cxxOptions, linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Libraries, bottom up: arrows point down only
         .target(name: "GrapeModel", dependencies: ["CSimdJSON"], swiftSettings: safe),
         .target(
-            name: "GrapeStorage", dependencies: ["GrapeModel", "CRocksDB", "CRocksDBExtras", "CHash", "CLZ4"],
+            name: "GrapeStorage", dependencies: ["GrapeModel", "CRocksDB", "CRocksDBExtras", "CHash", "CLZ4", "CGzip"],
             swiftSettings: base + [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "GrapeIndex", dependencies: ["GrapeModel", "CVectorKernels"], swiftSettings: base),
         .target(
             name: "GrapeEngine",
             dependencies: [
-                "GrapeModel", "GrapeStorage", "GrapeIndex", .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOPosix", package: "swift-nio"),
+                "GrapeModel", "GrapeStorage", "GrapeIndex", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: safe),
         .target(
             name: "GrapeCluster",

@@ -35,6 +35,7 @@ package final class Node: Sendable {
     private let transport: Transport?
     /// nil on a node alone.
     private let snapshots: SnapshotService?
+    package let backups: BackupService
     private let gateway: PeerGateway
     private let health = Mutex(Health())
     private let tasks = Mutex<[Task<Void, Never>]>([])
@@ -97,6 +98,9 @@ package final class Node: Sendable {
             node: number, options: options, engine: engine, consensus: consensus, router: router, cluster: cluster,
             transport: transport, snapshots: snapshots, logger: logger)
         pool = SearchPool(threads: options.threads)
+        backups = try BackupService(
+            node: number, nodeOptions: options, clusterID: identity.clusterID, engine: engine, consensus: consensus,
+            cluster: cluster, peers: transport, others: { [driver] in driver.otherMembers }, logger: logger)
         transport?.identify(cluster: clusterBytes, number: number)
         try snapshots?.start()
         if let snapshots { consensus.attach(snapshots: snapshots) }
@@ -109,7 +113,7 @@ package final class Node: Sendable {
                 admission: Admission(
                     cluster: identity.clusterID, node: number, founded: record.founded, engine: engine,
                     consensus: consensus, router: router),
-                snapshots: snapshots))
+                snapshots: snapshots, backups: backups))
     }
 
     /// Makes the replicas of a founder, and waits until the groups held here have leaders.
@@ -161,6 +165,7 @@ package final class Node: Sendable {
         }
         guard isFirst else { return }
         for task in tasks.withLock({ $0 }) { task.cancel() }
+        await backups.close()
         await snapshots?.close()
         await consensus.close()
         gateway.stop()

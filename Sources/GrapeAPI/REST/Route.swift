@@ -1,10 +1,11 @@
+import NIOCore
 import NIOHTTP1
 
 /// A call that REST offers: what a method does to a resource.
 package enum Route: Sendable, Hashable {
     case welcome, health, healthDetailed, live, ready, statistics
     case clusterInfo, clusterNodes, clusterShards, join, leave, migrationStatus, rebalance, rebalanceStatus
-    case createSnapshot, snapshotState, latestBackup, verifyBackup, checkConsistency, repairConsistency
+    case createSnapshot, snapshotState(String), latestBackup, verifyBackup, checkConsistency, repairConsistency
     case listCollections, collectionExists(String)
     case createCollection(String), collection(String), dropCollection(String)
     case upsert(into: String), upsertBatch(into: String), search(in: String), searchBatch(in: String)
@@ -33,7 +34,7 @@ package enum Route: Sendable, Hashable {
         case (.POST, .rebalance): self = .rebalance
         case (.GET, .rebalanceStatus): self = .rebalanceStatus
         case (.POST, .snapshots): self = .createSnapshot
-        case (.GET, .snapshot): self = .snapshotState
+        case (.GET, .snapshot(let id)): self = .snapshotState(id)
         case (.GET, .backupLatest): self = .latestBackup
         case (.GET, .backupVerify): self = .verifyBackup
         case (.GET, .consistencyCheck): self = .checkConsistency
@@ -80,6 +81,16 @@ extension Route {
         case .join, .leave, .rebalance, .createSnapshot, .repairConsistency, .createCollection, .dropCollection,
             .upsert, .upsertBatch, .deletePoint:
             .write
+        }
+    }
+
+    /// How long a call may take that is not bounded by the time of requests.
+    var timeLimit: TimeAmount? {
+        switch self {
+        case .verifyBackup: .hours(1)
+        // It answers after 25 seconds at the latest.
+        case .createSnapshot: .seconds(60)
+        default: nil
         }
     }
 

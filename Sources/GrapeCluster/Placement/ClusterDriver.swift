@@ -61,6 +61,12 @@ final class ClusterDriver: Sendable {
     /// Milliseconds since this node started.
     var now: UInt64 { UInt64(max(0, (ContinuousClock.now - started) / .milliseconds(1))) }
 
+    /// Members that were heard of lately, this node left out.
+    var otherMembers: [Member] {
+        let (view, now) = (state.withLock { $0.view }, now)
+        return layout.members.filter { $0.number != node && view.liveness($0.number, at: now) == .alive }
+    }
+
     /// As applied here, or, while this node's replica of the catalog is lost, as another member told it.
     var layout: ClusterLayout {
         let own = engine.catalog.layout

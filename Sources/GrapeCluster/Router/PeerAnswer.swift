@@ -108,13 +108,13 @@ extension ProposalResult {
 
 extension GrapeError {
     /// Code and message as texts, seconds to wait (32 bits, all ones for none).
-    fileprivate func encode(into bytes: inout [UInt8]) {
+    func encode(into bytes: inout [UInt8]) {
         bytes.appendSized(code.rawValue.utf8)
         bytes.appendSized(message.utf8)
         bytes.appendLittleEndian(retryAfterSeconds.map { UInt32(clamping: $0) } ?? .max)
     }
 
-    fileprivate init?(reader: inout ByteReader) {
+    init?(reader: inout ByteReader) {
         guard let code = reader.text().flatMap(Code.init(rawValue:)), let message = reader.text(),
             let seconds = reader.integer(UInt32.self)
         else { return nil }

@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "Grape", targets: ["Grape"]),
         .library(name: "GrapeClient", targets: ["GrapeClient"]),
         .executable(name: "grape-vector-db-server", targets: ["GrapeServer"]),
+        .executable(name: "grape-tool", targets: ["GrapeTool"]),
         .executable(name: "grape-bench", targets: ["GrapeBench"]),
         .executable(name: "grape-simulate", targets: ["GrapeSimulation"]),
         .executable(name: "grape-faults", targets: ["GrapeFaults"]),
@@ -121,6 +122,16 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
         .executableTarget(
+            name: "GrapeTool",
+            dependencies: [
+                "GrapeCluster", "GrapeConfiguration", "GrapeEngine", "GrapeModel", "GrapeStorage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ], swiftSettings: safe),
+        .executableTarget(
             name: "GrapeBench",
             dependencies: [
                 "GrapeIndex", "GrapeModel", "GrapeProto",
@@ -210,7 +221,7 @@ let package = Package(
         .testTarget(
             name: "GrapeProcessTests",
             dependencies: [
-                "GrapeServer", "GrapeBench", "GrapeFaults", "GrapeModel", "GrapeTestKit",
+                "GrapeServer", "GrapeTool", "GrapeBench", "GrapeFaults", "GrapeModel", "GrapeTestKit",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: safe),

@@ -138,6 +138,10 @@ package final class Node: Sendable {
             try await consensus.waitUntilLeading(deadline: .now + .seconds(30))
             while !cluster.answersForAllShards { try? await Task.sleep(for: .milliseconds(5)) }
             driver.tell(driver.layout)
+            // Whoever filled it through this node found its calls broken off.
+            for entry in engine.catalog.sortedEntries where entry.phase == .restoring {
+                _ = try await router.commit(.discard(entry.schema.id), deadline: deadline)
+            }
             for entry in engine.catalog.sortedEntries where entry.phase != .ready {
                 let change = CatalogChange(id: entry.schema.id, version: entry.version, phase: entry.phase)
                 try await router.finish(change, deadline: deadline)

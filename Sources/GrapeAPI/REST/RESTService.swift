@@ -125,6 +125,11 @@ package struct RESTService: HTTPService {
         case .snapshotState(let id): try await snapshotState(id, call.node)
         case .latestBackup: try await latestBackup(call.node)
         case .verifyBackup: try await verifyBackup(call.node)
+        case .beginRestore: try await beginRestore(body, call.node)
+        case .restorePoints(let id): try await restorePoints(id, body, call.node)
+        case .restoreContent(let id): try await restoreContent(id, call)
+        case .publishRestore: try await publishRestore(body, call.node)
+        case .discardRestore(let id): try await discardRestore(id, call.node)
         case .checkConsistency, .repairConsistency:
             throw GrapeError(.notImplemented, "consistency checks and repairs are not in this release")
         case .listCollections: try await listCollections(call.node)

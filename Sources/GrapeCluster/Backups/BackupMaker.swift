@@ -101,7 +101,7 @@ private struct ArchiveFigures: Sendable {
     var both: (UInt64, String) { (bytes, sha256) }
 }
 
-private final class PackedBytes: Sendable {
+final class PackedBytes: Sendable {
     private let bytes = Atomic<UInt64>(0)
 
     func add(_ count: Int) -> UInt64 { bytes.add(UInt64(count), ordering: .relaxed).newValue }

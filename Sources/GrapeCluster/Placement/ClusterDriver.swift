@@ -20,6 +20,8 @@ final class ClusterDriver: Sendable {
         var borrowed: ClusterLayout?
         var points: [ShardID: (points: UInt64, bytes: UInt64)] = [:]
         var unfinishedSince: [CollectionID: UInt64] = [:]
+        /// Points of collections that restores fill, and since when so many.
+        var restoring: [CollectionID: (points: Int, since: UInt64)] = [:]
     }
 
     let node: NodeNumber

@@ -9,6 +9,7 @@ package enum PeerAnswer: Sendable {
     case point(Point?, stalenessMilliseconds: Int)
     case found([ScoredPoint], stalenessMilliseconds: Int)
     case count(Int)
+    case content(RowDigest)
     case failed(GrapeError)
     /// The node could not read the request: it is of another version.
     case unreadable
@@ -37,6 +38,9 @@ package enum PeerAnswer: Sendable {
         case .count(let count):
             bytes.append(6)
             bytes.appendLittleEndian(UInt64(count))
+        case .content(let digest):
+            bytes.append(7)
+            bytes += digest.encoded
         }
         return bytes
     }
@@ -66,6 +70,7 @@ package enum PeerAnswer: Sendable {
         case 4: return GrapeError(reader: &reader).map(PeerAnswer.failed)
         case 5: return .unreadable
         case 6: return reader.integer(UInt64.self).flatMap { $0 < 1 << 48 ? .count(Int($0)) : nil }
+        case 7: return reader.bytes(16).flatMap { RowDigest(encoded: Array($0)) }.map(PeerAnswer.content)
         default: return nil
         }
     }

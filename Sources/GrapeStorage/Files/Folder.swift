@@ -62,3 +62,30 @@ package struct Folder: Sendable, Hashable {
 
     package func freeBytes() throws(StorageError) -> UInt64 { try DiskSpace.freeBytes(path) }
 }
+
+extension Folder {
+    /// Gives a file its name elsewhere on the same disk; that lasts on return.
+    package func moveOut(_ name: String, to target: String) throws(StorageError) {
+        guard Glibc.rename(file(name), target) == 0 else { throw .system("rename", at: .init(path: target)) }
+        try Folder(Self.parent(of: target)).sync()
+    }
+
+    /// Removes a folder with what is in it.
+    package static func removeTree(_ path: String) throws(StorageError) {
+        let folder = Folder(path)
+        guard folder.exists else { return }
+        for name in try folder.names() {
+            if Folder(folder.file(name)).exists {
+                try removeTree(folder.file(name))
+            } else {
+                try folder.remove(name)
+            }
+        }
+        guard rmdir(path) == 0 else { throw .system("rmdir", at: .init(path: path)) }
+    }
+
+    package static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}

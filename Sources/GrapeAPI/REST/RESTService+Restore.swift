@@ -2,7 +2,7 @@ import GrapeCluster
 import GrapeEngine
 import GrapeModel
 
-// How grape-tool brings a backup into a running cluster (docs/OPERATIONS.md): hidden collections are made, filled and
+// How grape-tool brings a backup into a running cluster (docs/ARCHITECTURE.md, Restores): hidden collections are made, filled and
 // compared, then published in one step.
 
 extension RESTService {

@@ -54,7 +54,11 @@ package final class BackupService: Sendable {
         self.options = options
         self.logger = logger
         sessions = ExportSessions(options)
-        work = BackupWork(bytesPerSecond: options.bytesPerSecond)
+        let (database, directory) = (engine.database, nodeOptions.dataDirectory)
+        work = BackupWork(bytesPerSecond: options.bytesPerSecond) {
+            guard database.spaceState != .ok else { return nil }
+            return .storage(.noSpace(.init(path: directory), detail: "the disk is nearly full"))
+        }
         store = try BackupStore(dataDirectory: nodeOptions.dataDirectory, logger: logger)
         for id in store.interrupted where BackupManifest.isValid(id: id) {
             var info = BackupInfo(id: id, createdAt: Timestamp(seconds: 0), keep: BackupOptions.keepDefault)

@@ -3,15 +3,21 @@ import GrapeEngine
 import GrapeModel
 import Synchronization
 
-/// Keeps the making of archives below a rate, and ends it when the node stops.
+/// Keeps the making of archives below a rate, and ends it when the node stops, or when the disk gets so full that users'
+/// writes would be refused.
 ///
 /// Thread safety: any thread. `note` blocks: it belongs on `SnapshotThreads`.
 final class BackupWork: Sendable {
     private let pace: Mutex<SnapshotPace>
+    /// Why no more may be written; nil while there is space.
+    private let refusal: @Sendable () -> ArchiveError?
     private let isStopped = Atomic<Bool>(false)
     private let began = ContinuousClock.now
 
-    init(bytesPerSecond: Int) { pace = Mutex(SnapshotPace(bytesPerSecond: bytesPerSecond)) }
+    init(bytesPerSecond: Int, refusal: @escaping @Sendable () -> ArchiveError?) {
+        pace = Mutex(SnapshotPace(bytesPerSecond: bytesPerSecond))
+        self.refusal = refusal
+    }
 
     func stop() { isStopped.store(true, ordering: .releasing) }
 
@@ -25,6 +31,7 @@ final class BackupWork: Sendable {
                 _ = DispatchSemaphore(value: 0).wait(timeout: .now() + .nanoseconds(Int(clamping: wait)))
             }
             guard !isOver else { throw .stopped }
+            if let refusal = refusal() { throw refusal }
             progress(bytes)
         }
     }

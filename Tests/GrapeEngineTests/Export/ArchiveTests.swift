@@ -15,7 +15,9 @@ import Testing
         let bytes: [UInt8]
     }
 
-    private func write(seed: UInt64 = 5, writes: Int = 300) throws -> Written {
+    private func write(
+        seed: UInt64 = 5, writes: Int = 300, alter: (inout BackupManifest) -> Void = { _ in }
+    ) throws -> Written {
         let directory = try TemporaryDirectory()
         let engine = try EngineFixture.open(directory.path + "/data")
         defer { try? EngineFixture.close(engine) }
@@ -32,10 +34,11 @@ import Testing
                 of: group, cluster: ExportWorld.cluster, shardCount: ExportWorld.shards, database: engine.database)
             files.append(try ExportFile.write(export, to: folder.file(BackupManifest.File.name(of: group))))
         }
-        let manifest = BackupManifest(
+        var manifest = BackupManifest(
             id: "snapshot-1", cluster: try #require(PointID(encoded: [2] + ExportWorld.cluster)),
             createdAt: Timestamp(seconds: 1_700_000_000), version: "test", shardCount: ExportWorld.shards,
             collections: [EngineFixture.collection, ExportWorld.second], files: files)
+        alter(&manifest)
         let path = directory.path + "/a.tar.gz"
         let (count, sha256) = try ArchiveWriter.write(manifest, exports: folder, to: path)
         let bytes = try Folder(directory.path).read("a.tar.gz", max: 64 << 20)
@@ -141,6 +144,23 @@ import Testing
             guard let found = try? BackupManifest(encoded: bytes) else { continue }
             // Still a manifest of the same groups: numbers and sums are then held against the files.
             #expect(found.files.map(\.group) == written.manifest.files.map(\.group))
+        }
+    }
+
+    /// The frame is whole; only what the manifest says of the files is not what they are.
+    @Test func `A manifest that says something else than its files is found out`() throws {
+        let alterations: [(inout BackupManifest) -> Void] = [
+            { $0.files[2].sha256 = String($0.files[2].sha256.reversed()) },
+            { $0.files[2].digest &+= 1 },
+            { $0.files[0].digest &+= 1 },
+            { $0.files[1].index = $0.files[1].index.next },
+            { $0.files[1].term += 1 },
+            { $0.files[3].points += 1 },
+            { $0.cluster = .uuid(high: 1, low: 2) },
+        ]
+        for (number, alter) in alterations.enumerated() {
+            let written = try write(writes: 60, alter: alter)
+            #expect(throws: ArchiveError.self, "alteration \(number)") { _ = try read(written.path) }
         }
     }
 

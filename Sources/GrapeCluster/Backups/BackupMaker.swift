@@ -30,10 +30,10 @@ struct BackupMaker: Sendable {
 
     /// -> the archive, not published yet.
     func run() async throws(GrapeError) -> BackupInfo {
-        let before = readyCollections
         let groups = LogGroup.exported(shardCount: engine.shardCount)
         let own = groups.filter { group in if case .shard(let shard) = group { answers(shard) } else { true } }
         try await consensus.barrier(own, deadline: .now + options.requestTimeout)
+        let before = readyCollections
         let (store, id) = (store, id)
         let folder = try await work.run { () throws(ArchiveError) in
             do throws(StorageError) {
@@ -44,7 +44,7 @@ struct BackupMaker: Sendable {
         }
         var files: [BackupManifest.File] = []
         for group in groups.dropFirst() + groups.prefix(1) {
-            files.append(try await export(group, into: folder))
+            files.append(try await export(group, isFresh: own.contains(group), into: folder))
             note(Self.exportShare * Double(files.count) / Double(groups.count))
         }
         files = files.suffix(1) + files.dropLast()
@@ -59,10 +59,14 @@ struct BackupMaker: Sendable {
     }
 
     /// This node, where it holds the group, else one that does.
-    private func export(_ group: LogGroup, into folder: Folder) async throws(GrapeError) -> BackupManifest.File {
+    /// - Parameter isFresh: The barrier is behind it; a shard that came to this node since needs one of its own.
+    private func export(
+        _ group: LogGroup, isFresh: Bool, into folder: Folder
+    ) async throws(GrapeError) -> BackupManifest.File {
         let path = folder.file(BackupManifest.File.name(of: group))
         let isOwn = if case .shard(let shard) = group { answers(shard) } else { true }
         guard isOwn else { return try await remote.export(group, to: path, work) }
+        if !isFresh { try await consensus.barrier([group], deadline: .now + options.requestTimeout) }
         let (engine, cluster, pace) = (engine, Array(cluster.encoded.dropFirst()), work.pace())
         return try await work.run { () throws(ArchiveError) in
             let export: ShardExport

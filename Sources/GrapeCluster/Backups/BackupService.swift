@@ -128,7 +128,8 @@ package final class BackupService: Sendable {
                 metadata: ["snapshot": "\(made.id)", "bytes": "\(made.bytes)", "points": "\(made.points)"])
             end(made)
         } catch {
-            store.discard(info.id)
+            // What a stop cuts off the next start finds, removes, and tells of.
+            if !work.isOver { store.discard(info.id) }
             var failed = info
             failed.state = .failed
             failed.failure = error

@@ -51,6 +51,7 @@ format: ## repair the format
 # By product: `swift build` alone would compile protoc, which only plugins of the gRPC packages want.
 release: setup ## build the programs
 	swift build $(SWIFT_FLAGS) --product grape-vector-db-server
+	swift build $(SWIFT_FLAGS) --product grape-tool
 	swift build $(SWIFT_FLAGS) --product grape-bench
 	@echo "built: $$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 

@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "Grape", targets: ["Grape"]),
         .library(name: "GrapeClient", targets: ["GrapeClient"]),
         .executable(name: "grape-vector-db-server", targets: ["GrapeServer"]),
+        .executable(name: "grape-tool", targets: ["GrapeTool"]),
         .executable(name: "grape-bench", targets: ["GrapeBench"]),
         .executable(name: "grape-simulate", targets: ["GrapeSimulation"]),
         .executable(name: "grape-faults", targets: ["GrapeFaults"]),
@@ -45,19 +46,20 @@ let package = Package(
         .target(name: "CVectorKernels"),
         .target(name: "CHash"),
         .target(name: "CLZ4", linkerSettings: [.linkedLibrary("lz4")]),
+        .target(name: "CGzip", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "CSimdJSON", cxxSettings: cxxOptions, linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Libraries, bottom up: arrows point down only
         .target(name: "GrapeModel", dependencies: ["CSimdJSON"], swiftSettings: safe),
         .target(
-            name: "GrapeStorage", dependencies: ["GrapeModel", "CRocksDB", "CRocksDBExtras", "CHash", "CLZ4"],
+            name: "GrapeStorage", dependencies: ["GrapeModel", "CRocksDB", "CRocksDBExtras", "CHash", "CLZ4", "CGzip"],
             swiftSettings: base + [.enableExperimentalFeature("Lifetimes")]),
         .target(name: "GrapeIndex", dependencies: ["GrapeModel", "CVectorKernels"], swiftSettings: base),
         .target(
             name: "GrapeEngine",
             dependencies: [
-                "GrapeModel", "GrapeStorage", "GrapeIndex", .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOPosix", package: "swift-nio"),
+                "GrapeModel", "GrapeStorage", "GrapeIndex", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: safe),
         .target(
             name: "GrapeCluster",
@@ -118,6 +120,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+        .executableTarget(
+            name: "GrapeTool",
+            dependencies: [
+                "GrapeCluster", "GrapeConfiguration", "GrapeEngine", "GrapeModel", "GrapeStorage",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ], swiftSettings: safe),
         .executableTarget(
             name: "GrapeBench",
@@ -209,7 +221,8 @@ let package = Package(
         .testTarget(
             name: "GrapeProcessTests",
             dependencies: [
-                "GrapeServer", "GrapeBench", "GrapeFaults", "GrapeModel", "GrapeStorage", "GrapeEngine", "GrapeTestKit",
+                "GrapeServer", "GrapeTool", "GrapeBench", "GrapeFaults", "GrapeModel", "GrapeStorage", "GrapeEngine",
+                "GrapeTestKit",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ], exclude: ["Fixtures"], swiftSettings: safe),

@@ -17,7 +17,7 @@ TOOLCHAIN = {"Dispatch", "Foundation", "FoundationEssentials", "FoundationNetwor
              "Synchronization", "Swift", "Testing", "_Concurrency"}
 WITHOUT_FOUNDATION = {"GrapeModel", "GrapeStorage", "GrapeIndex", "GrapeEngine", "GrapeRaft", "GrapeCluster"}
 ONLY_IMPORTER = {"CRocksDB": {"GrapeStorage"}, "CRocksDBExtras": {"GrapeStorage"}, "CVectorKernels": {"GrapeIndex"},
-                 "CSimdJSON": {"GrapeModel"}}
+                 "CSimdJSON": {"GrapeModel"}, "CGzip": {"GrapeStorage"}}
 IMPORT = re.compile(
     r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:public |package |internal |private |fileprivate )?import\s+"
     r"(?:struct |class |enum |protocol |func |var |let |typealias |actor )?([A-Za-z_]\w*)", re.MULTILINE)

@@ -39,6 +39,7 @@ header rocksdb/c.h librocksdb-dev
 header lz4.h liblz4-dev
 header simdjson.h libsimdjson-dev
 header xxhash.h libxxhash-dev
+header zlib.h zlib1g-dev
 command g++ g++
 command pkg-config pkg-config
 command curl curl

@@ -13,6 +13,8 @@ package struct CollectionInfo: Sendable {
 struct Target: Sendable {
     let collection: Collection
     let version: CatalogVersion
+    /// A restore fills it: it has no name yet.
+    var isRestoring = false
 }
 
 extension Node {
@@ -125,6 +127,10 @@ extension Node {
                 throw GrapeError(.unavailable, "this node's catalog is behind", retryAfterSeconds: 1)
             }
             try? await Task.sleep(for: .milliseconds(5))
+        }
+        if target.isRestoring {
+            let (collection, version) = try engine.restoring(target.collection.schema.id)
+            return Target(collection: collection, version: version, isRestoring: true)
         }
         let (collection, version) = try engine.resolve(name)
         guard collection.schema.id == target.collection.schema.id else {

@@ -99,13 +99,13 @@ extension Node {
 
     // MARK: Parts
 
-    private struct ShardWrite {
+    struct ShardWrite {
         let command: ShardCommand
         let points: Int
     }
 
     /// Carries out one command a shard; what a fence refuses is resolved again. -> the outcome of each.
-    private func write(
+    func write(
         _ writes: [ShardID: ShardWrite], to target: Target, key: [UInt8], deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> [ShardID: ApplyOutcome] {
         var target = target

@@ -35,6 +35,7 @@ package final class Node: Sendable {
     private let transport: Transport?
     /// nil on a node alone.
     private let snapshots: SnapshotService?
+    package let backups: BackupService
     private let gateway: PeerGateway
     let consistency: ConsistencyService
     private let health = Mutex(Health())
@@ -144,6 +145,9 @@ package final class Node: Sendable {
             transport: transport, snapshots: snapshots, logger: logger)
         pool = SearchPool(threads: options.threads)
         consistency = ConsistencyService(router: router, driver: driver, logger: logger)
+        backups = try BackupService(
+            node: number, nodeOptions: options, clusterID: identity.clusterID, engine: engine, consensus: consensus,
+            cluster: cluster, peers: transport, others: { [driver] in driver.otherMembers }, logger: logger)
         transport?.identify(cluster: clusterBytes, number: number)
         try snapshots?.start()
         if let snapshots { consensus.attach(snapshots: snapshots) }
@@ -156,7 +160,7 @@ package final class Node: Sendable {
                 admission: Admission(
                     cluster: identity.clusterID, node: number, founded: record.founded, engine: engine,
                     consensus: consensus, router: router, planner: { [driver] in driver.planner($0) }),
-                snapshots: snapshots))
+                snapshots: snapshots, backups: backups))
     }
 
     /// Makes the replicas of a founder, and waits until the groups held here have leaders.
@@ -191,6 +195,10 @@ package final class Node: Sendable {
             try await consensus.waitUntilLeading(deadline: .now + .seconds(30))
             while !cluster.answersForAllShards { try? await Task.sleep(for: .milliseconds(5)) }
             driver.tell(driver.layout)
+            // Whoever filled it through this node found its calls broken off.
+            for entry in engine.catalog.sortedEntries where entry.phase == .restoring {
+                _ = try await router.commit(.discard(entry.schema.id), deadline: deadline)
+            }
             for entry in engine.catalog.sortedEntries where entry.phase != .ready {
                 let change = CatalogChange(id: entry.schema.id, version: entry.version, phase: entry.phase)
                 try await router.finish(change, deadline: deadline)
@@ -220,6 +228,7 @@ package final class Node: Sendable {
         guard isFirst else { return }
         for task in tasks.withLock({ $0 }) { task.cancel() }
         consistency.close()
+        await backups.close()
         await snapshots?.close()
         await consensus.close()
         gateway.stop()

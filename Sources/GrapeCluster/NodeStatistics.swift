@@ -94,6 +94,7 @@ extension Node {
         statistics.disk.logBytes = bytes(.log) + Int(store.walBytes)
         statistics.disk.rowsBytes = bytes(.vectors, .payloads)
         statistics.disk.indexBytes = bytes(.indexCheckpoints)
+        statistics.disk.backupBytes = Int(backups.store.byteCount)
         statistics.cacheHitRatio = store.cacheHitRatio
         statistics.walSyncs = store.walSyncs
         return statistics

@@ -27,8 +27,23 @@ extension Engine {
     /// All collections that take writes, in the order of their ids.
     package var collections: [Collection] { serving.withLock { $0.ready } }
 
+    /// All collections that get points, those that restores fill among them, in the order of their ids.
+    package var filledCollections: [Collection] { serving.withLock { $0.filled } }
+
     /// The collection of this id, if it takes writes.
     package func collection(_ id: CollectionID) -> Collection? { collections.first { $0.schema.id == id } }
+
+    /// The collection of this id, if a restore fills it, and the catalog version at which it does.
+    package func restoring(_ id: CollectionID) throws(GrapeError) -> (collection: Collection, version: CatalogVersion) {
+        let found: (Collection, CatalogVersion)? = serving.withLock { serving in
+            guard serving.catalog.entry(id)?.phase == .restoring, let collection = serving.collections[id] else {
+                return nil
+            }
+            return (collection, serving.catalog.version)
+        }
+        guard let found else { throw GrapeError(.collectionNotFound, "no restore fills collection \(id)") }
+        return found
+    }
 
     /// The catalog as it is applied here.
     package var catalog: CatalogState { serving.withLock { $0.catalog } }

@@ -6,6 +6,8 @@ struct Serving: Sendable {
     private(set) var collections: [CollectionID: Collection]
     /// Those that take writes, in the order of their ids.
     private(set) var ready: [Collection] = []
+    /// Those that get points: the hidden ones of restores too.
+    private(set) var filled: [Collection] = []
     /// The groups of which this node has a replica, as of their last batch.
     var groups: [LogGroup: GroupState]
     /// Shards that are held.
@@ -33,6 +35,9 @@ struct Serving: Sendable {
     mutating func setCollections(_ collections: [CollectionID: Collection]) {
         self.collections = collections
         ready = catalog.sortedEntries.compactMap { $0.phase == .ready ? collections[$0.schema.id] : nil }
+        filled = catalog.sortedEntries.compactMap { entry in
+            entry.phase == .ready || entry.phase == .restoring ? collections[entry.schema.id] : nil
+        }
     }
 
     mutating func hold(_ group: LogGroup, _ state: GroupState?) {

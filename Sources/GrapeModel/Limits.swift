@@ -22,6 +22,8 @@ package struct Limits: Sendable, Hashable {
     package static let idempotencyKeyBytesMax = 255
     /// Searches in one batch of searches.
     package static let searchBatchMax = 1_000
+    /// Points in one batch of a restore.
+    package static let restoreBatchMax = 100_000
     /// Writes that wait for the commit log, in bytes, before new ones are refused as overload.
     package static let waitingWriteBytesMax = 64 << 20
     /// Reads and searches that wait for a thread before new ones are refused as overload.

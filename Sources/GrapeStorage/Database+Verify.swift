@@ -6,10 +6,15 @@ extension Database {
     package func verifyChecksums() throws(StorageError) -> [StorageDamage] {
         try enter()
         defer { leave() }
-        // A compaction must not delete a file that is about to be read.
         let site = StorageError.Site(path: path)
-        try StorageError.check(at: site) { rocksdb_disable_file_deletions(handles.database, &$0) }
-        defer { _ = try? StorageError.check(at: site) { rocksdb_enable_file_deletions(handles.database, 0, &$0) } }
+        // A compaction must not delete a file that is about to be read. Who only reads has none.
+        let isWritable = !options.readOnly
+        if isWritable { try StorageError.check(at: site) { rocksdb_disable_file_deletions(handles.database, &$0) } }
+        defer {
+            if isWritable {
+                _ = try? StorageError.check(at: site) { rocksdb_enable_file_deletions(handles.database, 0, &$0) }
+            }
+        }
         var damaged: [StorageDamage] = []
         for file in liveFiles() {
             do throws(StorageError) {

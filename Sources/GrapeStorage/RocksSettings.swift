@@ -60,7 +60,9 @@ final class RocksSettings: @unchecked Sendable {
         rocksdb_options_set_create_missing_column_families(database, options.readOnly ? 0 : 1)
         rocksdb_options_set_paranoid_checks(database, 1)
         grape_options_use_point_in_time_recovery(database)
-        if !options.readOnly { grape_options_track_write_ahead_logs(database) }
+        // For readers too: where the MANIFEST names logs, an open that does not track them would have to write to it, and
+        // an assertion ends the process.
+        grape_options_track_write_ahead_logs(database)
     }
 
     /// Every table file stays open where the process may have that many files: then a missing or short one shows at

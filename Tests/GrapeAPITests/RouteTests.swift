@@ -20,7 +20,10 @@ import Testing
             ("GET", "http://host:1/vectors/a", .point(id: "a", in: "default")),
             ("GET", "/vectors/a%2fb%E8%91%A1", .point(id: "a/b葡", in: "default")),
             ("POST", "/cluster/consistency/repair", .repairConsistency),
-            ("GET", "/cluster/snapshot/s1", .snapshotState),
+            ("GET", "/cluster/snapshot/s1", .snapshotState("s1")),
+            ("POST", "/cluster/restore/7/points", .restorePoints("7")),
+            ("DELETE", "/cluster/restore/7", .discardRestore("7")),
+            ("POST", "/cluster/restore/publish", .publishRestore),
         ]
         for (method, target, route) in calls {
             let resource = try #require(Resource(try RequestTarget(target).segments), "\(target)")

@@ -16,6 +16,33 @@ import Testing
         #expect(try again.get(.state, key(1)) == [1])
     }
 
+    /// Logs that were synced and then closed are named in the MANIFEST: whoever opens it without keeping track of them has
+    /// to write there, which a reader can't.
+    @Test func `a directory whose MANIFEST names logs opens for reading, and is left as it is`() throws {
+        let scratch = Scratch()
+        let database = try Database.open(path: scratch.path, options: smallOptions())
+        for round in 0..<4 {
+            for number in 0..<200 {
+                var batch = try database.makeBatch()
+                batch.put(.vectors, key: key(round * 200 + number), value: [UInt8](repeating: 7, count: 2_000))
+                try database.write(batch, sync: true)
+            }
+            try database.flush(.vectors)
+        }
+        try database.close()
+        let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted()
+        var options = smallOptions()
+        options.readOnly = true
+        for _ in 0..<2 {
+            let reader = try Database.open(path: scratch.path, options: options)
+            #expect(try reader.get(.vectors, key(799))?.count == 2_000)
+            #expect(try reader.verifyChecksums().isEmpty)
+            #expect(try reader.verifyRows(.vectors).rows == 800)
+            try reader.close()
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).sorted() == names)
+    }
+
     @Test func `after close every call says closed`() throws {
         let scratch = Scratch()
         let database = try Database.open(path: scratch.path, options: smallOptions())

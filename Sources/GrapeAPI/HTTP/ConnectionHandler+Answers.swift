@@ -20,11 +20,10 @@ extension ConnectionHandler {
             admission?.operation ?? .other, status: answer.status,
             nanoseconds: UInt64(max(0, (NIODeadline.now() - startedAt).nanoseconds)))
         admission = nil
+        let count = answer.stream?.byteCount ?? UInt64(answer.body.count)
         var head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status),
-            headers: HTTPHeaders([
-                ("Content-Type", answer.contentType.rawValue), ("Content-Length", String(answer.body.count)),
-            ]))
+            headers: HTTPHeaders([("Content-Type", answer.contentType.rawValue), ("Content-Length", String(count))]))
         for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
         if state.endsAfterAnswer {
             head.headers.add(name: "Connection", value: "close")
@@ -32,14 +31,48 @@ extension ConnectionHandler {
             head.headers.add(name: "Connection", value: "keep-alive")
         }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if let stream = answer.stream, !isHead {
+            context.flush()
+            send(stream, from: 0)
+            return watchDeadline()
+        }
         if !isHead, !answer.body.isEmpty {
             context.write(
                 wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: answer.body)))), promise: nil)
         }
+        writeEnd(context)
+        watchDeadline()
+    }
+
+    private func writeEnd(_ context: ChannelHandlerContext) {
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.answerWritten() }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
-        watchDeadline()
+    }
+
+    /// Asks for the piece at an offset, and for the next one when it has gone out.
+    private func send(_ stream: HTTPStream, from offset: UInt64) {
+        guard let context, state.phase == .writing else { return }
+        guard offset < stream.byteCount else { return writeEnd(context) }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        Task { [eventLoop = context.eventLoop] in
+            let piece = try? await stream.piece(offset)
+            eventLoop.execute { bound.value.write(piece ?? [], of: stream, at: offset) }
+        }
+    }
+
+    private func write(_ piece: [UInt8], of stream: HTTPStream, at offset: UInt64) {
+        guard let context, state.phase == .writing else { return }
+        let next = offset + UInt64(piece.count)
+        guard !piece.isEmpty, next <= stream.byteCount else { return context.close(promise: nil) }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { [weak self] result in
+            guard let self, case .success = result else { return }
+            state.pieceWritten(now: .now())
+            send(stream, from: next)
+        }
+        context.writeAndFlush(
+            wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: piece)))), promise: written)
     }
 
     private func answerWritten() {

@@ -183,7 +183,7 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
 
     private func end() {
         guard let admission, let context else { return }
-        state.endArrived(now: .now())
+        state.endArrived(now: .now(), timeLimit: admission.timeLimit)
         watchDeadline()
         guard case .call(let call) = admission.decision else {
             answer(decided(admission), closes: false)

@@ -70,10 +70,11 @@ package struct ConnectionState {
         endsAfterAnswer = !keepAlive || isStopping
     }
 
-    package mutating func endArrived(now: NIODeadline) {
+    /// - Parameter timeLimit: how long the call may take; nil: as long as any request.
+    package mutating func endArrived(now: NIODeadline, timeLimit: TimeAmount? = nil) {
         precondition(phase == .readingBody, "a request's end in phase \(phase)")
         phase = .answering
-        deadline = now + limits.requestTimeout
+        deadline = now + max(timeLimit ?? limits.requestTimeout, limits.requestTimeout)
     }
 
     /// The answer to the request, or to what can't be one, goes out now.
@@ -81,6 +82,12 @@ package struct ConnectionState {
         precondition(phase != .lingering && phase != .closed, "an answer in phase \(phase)")
         phase = .writing
         endsAfterAnswer = endsAfterAnswer || closes || isStopping
+        deadline = now + limits.requestTimeout
+    }
+
+    /// A piece of a long answer has gone out: the next one gets its time.
+    package mutating func pieceWritten(now: NIODeadline) {
+        guard phase == .writing else { return }
         deadline = now + limits.requestTimeout
     }
 

@@ -7,11 +7,14 @@ package struct HTTPAnswer: Sendable {
         case text = "text/plain; charset=utf-8"
         /// Prometheus' text format.
         case metrics = "text/plain; version=0.0.4; charset=utf-8"
+        case gzip = "application/gzip"
     }
 
     package var status: Int
     package var contentType: ContentType
     package var body: [UInt8]
+    /// Set: what comes in place of `body`, too long to be held.
+    package var stream: HTTPStream?
     package var headers: [(name: String, value: String)] = []
     /// The connection ends with this answer.
     package var closes = false
@@ -31,6 +34,22 @@ package struct HTTPAnswer: Sendable {
         var writer = JSONWriter(capacity: capacity)
         write(&writer)
         self.init(status: status, body: writer.bytes)
+    }
+}
+
+/// A body that is made while it is sent. Where it can't be made to its end the connection breaks off, so that nobody takes
+/// a part for the whole.
+package struct HTTPStream: Sendable {
+    /// Of the whole body.
+    package let byteCount: UInt64
+    /// The piece from here on; never empty.
+    package let piece: @Sendable (_ offset: UInt64) async throws(GrapeError) -> [UInt8]
+
+    package init(
+        byteCount: UInt64, piece: @escaping @Sendable (_ offset: UInt64) async throws(GrapeError) -> [UInt8]
+    ) {
+        self.byteCount = byteCount
+        self.piece = piece
     }
 }
 

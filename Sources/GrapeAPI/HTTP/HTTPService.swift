@@ -1,4 +1,5 @@
 import GrapeModel
+import NIOCore
 import NIOHTTP1
 import Synchronization
 
@@ -29,10 +30,13 @@ package struct Admission<Call: Sendable>: Sendable {
 
     package let operation: Operation
     package let decision: Decision
+    /// How long the call may take; nil: as long as any request.
+    package let timeLimit: TimeAmount?
 
-    package init(_ operation: Operation, _ decision: Decision) {
+    package init(_ operation: Operation, _ decision: Decision, timeLimit: TimeAmount? = nil) {
         self.operation = operation
         self.decision = decision
+        self.timeLimit = timeLimit
     }
 }
 

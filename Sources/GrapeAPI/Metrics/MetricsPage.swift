@@ -108,6 +108,7 @@ struct MetricsPage {
         text.single(
             "grape_disk_usage_bytes", .gauge, "Disk space that the node's data takes.",
             Double(disk.logBytes + disk.rowsBytes + disk.indexBytes + disk.backupBytes))
+        text.single("grape_backup_bytes", .gauge, "Archives of the cluster on this node.", Double(disk.backupBytes))
         text.single("grape_disk_free_bytes", .gauge, "Disk space that is left.", Double(disk.freeBytes))
         text.single(
             "grape_cache_hit_ratio", .gauge, "Share of block reads that the cache answered.", statistics.cacheHitRatio)

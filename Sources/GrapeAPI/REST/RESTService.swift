@@ -66,7 +66,7 @@ package struct RESTService: HTTPService {
         let call = RESTCall(
             route: route, node: try serving.node.get(), query: target.query,
             idempotencyKey: head.headers.first(name: "idempotency-key"))
-        return Admission(route.operation, .call(call))
+        return Admission(route.operation, .call(call), timeLimit: route.timeLimit)
     }
 
     private func check(_ query: [(name: String, value: String)], of route: Route) throws(GrapeError) {
@@ -121,8 +121,15 @@ package struct RESTService: HTTPService {
         case .migrationStatus: migrationStatus(call.node)
         case .rebalance: rebalance(call.node)
         case .rebalanceStatus: rebalanceStatus(call.node)
-        case .createSnapshot, .snapshotState, .latestBackup, .verifyBackup:
-            throw GrapeError(.notImplemented, "snapshots and backups are not in this release")
+        case .createSnapshot: try await createSnapshot(body, call.node)
+        case .snapshotState(let id): try await snapshotState(id, call.node)
+        case .latestBackup: try await latestBackup(call.node)
+        case .verifyBackup: try await verifyBackup(call.node)
+        case .beginRestore: try await beginRestore(body, call.node)
+        case .restorePoints(let id): try await restorePoints(id, body, call.node)
+        case .restoreContent(let id): try await restoreContent(id, call)
+        case .publishRestore: try await publishRestore(body, call.node)
+        case .discardRestore(let id): try await discardRestore(id, call.node)
         case .checkConsistency: try await checkConsistency(call)
         case .repairConsistency: try await repairConsistency(call.node)
         case .listCollections: try await listCollections(call.node)
@@ -141,7 +148,8 @@ package struct RESTService: HTTPService {
 
     /// What a call that found no end is answered: a write may have been, or still be, applied; a read is only late.
     package func timeoutAnswer(_ call: RESTCall, progress: CallProgress) -> HTTPAnswer {
-        let seconds = options.connections.requestTimeout.nanoseconds / 1_000_000_000
+        let limit = call.route.timeLimit ?? options.connections.requestTimeout
+        let seconds = limit.nanoseconds / 1_000_000_000
         let text = "the call did not end within \(seconds) s"
         let points = progress.submittedPoints
         switch call.route.access {

@@ -4,6 +4,7 @@ package enum Resource: Sendable, Hashable {
     case clusterInfo, clusterNodes, clusterShards, clusterJoin, clusterLeave, migrationStatus
     case rebalance, rebalanceStatus, snapshots, snapshot(String), backupLatest, backupVerify
     case consistencyCheck, consistencyRepair
+    case restores, restore(String), restorePoints(String), restoreContent(String), restorePublish
     case collections, collection(String), collectionExists(String)
     case points(collection: String), batch(collection: String), search(collection: String)
     case searchBatch(collection: String), point(collection: String, id: String)
@@ -80,9 +81,16 @@ package enum Resource: Sendable, Hashable {
         case ["backup", "verify"]: self = .backupVerify
         case ["consistency", "check"]: self = .consistencyCheck
         case ["consistency", "repair"]: self = .consistencyRepair
+        case ["restore"]: self = .restores
+        case ["restore", "publish"]: self = .restorePublish
         default:
-            guard rest.count == 2, rest[0] == "snapshot" else { return nil }
-            self = .snapshot(rest[1])
+            switch (rest[0], rest.count, rest.last) {
+            case ("snapshot", 2, _): self = .snapshot(rest[1])
+            case ("restore", 2, _): self = .restore(rest[1])
+            case ("restore", 3, "points"): self = .restorePoints(rest[1])
+            case ("restore", 3, "content"): self = .restoreContent(rest[1])
+            default: return nil
+            }
         }
     }
 }

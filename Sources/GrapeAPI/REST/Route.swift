@@ -1,10 +1,12 @@
+import NIOCore
 import NIOHTTP1
 
 /// A call that REST offers: what a method does to a resource.
 package enum Route: Sendable, Hashable {
     case welcome, health, healthDetailed, live, ready, statistics
     case clusterInfo, clusterNodes, clusterShards, join, leave, migrationStatus, rebalance, rebalanceStatus
-    case createSnapshot, snapshotState, latestBackup, verifyBackup, checkConsistency, repairConsistency
+    case createSnapshot, snapshotState(String), latestBackup, verifyBackup, checkConsistency, repairConsistency
+    case beginRestore, restorePoints(String), restoreContent(String), publishRestore, discardRestore(String)
     case listCollections, collectionExists(String)
     case createCollection(String), collection(String), dropCollection(String)
     case upsert(into: String), upsertBatch(into: String), search(in: String), searchBatch(in: String)
@@ -33,11 +35,16 @@ package enum Route: Sendable, Hashable {
         case (.POST, .rebalance): self = .rebalance
         case (.GET, .rebalanceStatus): self = .rebalanceStatus
         case (.POST, .snapshots): self = .createSnapshot
-        case (.GET, .snapshot): self = .snapshotState
+        case (.GET, .snapshot(let id)): self = .snapshotState(id)
         case (.GET, .backupLatest): self = .latestBackup
         case (.GET, .backupVerify): self = .verifyBackup
         case (.GET, .consistencyCheck): self = .checkConsistency
         case (.POST, .consistencyRepair): self = .repairConsistency
+        case (.POST, .restores): self = .beginRestore
+        case (.POST, .restorePublish): self = .publishRestore
+        case (.POST, .restorePoints(let id)): self = .restorePoints(id)
+        case (.GET, .restoreContent(let id)): self = .restoreContent(id)
+        case (.DELETE, .restore(let id)): self = .discardRestore(id)
         default: self.init(data: method == .HEAD ? .GET : method, resource)
         }
     }
@@ -77,9 +84,21 @@ extension Route {
             .rebalanceStatus, .snapshotState, .latestBackup, .verifyBackup, .checkConsistency, .listCollections,
             .collectionExists, .collection, .search, .searchBatch, .point:
             .read
-        case .join, .leave, .rebalance, .createSnapshot, .repairConsistency, .createCollection, .dropCollection,
+        case .join, .leave, .rebalance, .createSnapshot, .repairConsistency, .beginRestore, .restorePoints,
+            .restoreContent, .publishRestore, .discardRestore, .createCollection, .dropCollection,
             .upsert, .upsertBatch, .deletePoint:
             .write
+        }
+    }
+
+    /// How long a call may take that is not bounded by the time of requests.
+    var timeLimit: TimeAmount? {
+        switch self {
+        case .verifyBackup: .hours(1)
+        case .restoreContent: .minutes(10)
+        // It answers after 25 seconds at the latest.
+        case .createSnapshot: .seconds(60)
+        default: nil
         }
     }
 
@@ -90,7 +109,7 @@ extension Route {
         case .statistics: .statistics
         case .clusterInfo, .clusterNodes, .clusterShards, .join, .leave, .migrationStatus, .rebalance,
             .rebalanceStatus, .createSnapshot, .snapshotState, .latestBackup, .verifyBackup, .checkConsistency,
-            .repairConsistency:
+            .repairConsistency, .beginRestore, .restorePoints, .restoreContent, .publishRestore, .discardRestore:
             .cluster
         case .listCollections, .collectionExists, .createCollection, .collection, .dropCollection: .collections
         case .upsert: .upsert
@@ -110,6 +129,7 @@ extension Route {
         switch self {
         case .point: ["consistency"]
         case .checkConsistency: ["deep", "id"]
+        case .restoreContent: ["shard"]
         case .createCollection, .dropCollection: ["timeout", "wait"]
         default: []
         }

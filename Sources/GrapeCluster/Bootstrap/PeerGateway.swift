@@ -13,6 +13,7 @@ final class PeerGateway: TransportHandler {
         let driver: ClusterDriver
         let admission: Admission
         let snapshots: SnapshotService?
+        let backups: BackupService
     }
 
     private enum Stage {
@@ -78,6 +79,7 @@ final class PeerGateway: TransportHandler {
             if SnapshotRequest.kinds.contains(kind), let snapshots = running.snapshots {
                 return await snapshots.answer(request, from: number)
             }
+            if BackupRequest.kinds.contains(kind) { return await running.backups.answer(request) }
             return await running.service.answer(request).encoded
         }
     }

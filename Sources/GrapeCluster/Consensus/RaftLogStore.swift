@@ -139,9 +139,7 @@ package final class RaftLogStore: RaftStorage {
             batch.deleteRange(.log, from: key(first.index), to: key(last.index.next))
         }
         for entry in entries {
-            var header: [UInt8] = [Self.format]
-            header.appendLittleEndian(entry.term.rawValue)
-            header.append(Self.kind(of: entry))
+            let header = Self.header(of: entry)
             let key = key(entry.index)
             unsafe batch.put(.log, key: key.span.bytes, header: header.span.bytes, body: entry.data.span.bytes)
         }
@@ -228,6 +226,13 @@ package final class RaftLogStore: RaftStorage {
         return key
     }
 
+    private static func header(of entry: Entry) -> [UInt8] {
+        var header: [UInt8] = [format]
+        header.appendLittleEndian(entry.term.rawValue)
+        header.append(kind(of: entry))
+        return header
+    }
+
     private static func kind(of entry: Entry) -> UInt8 {
         switch entry.kind {
         case .normal: entry.data.isEmpty ? 2 : 1
@@ -289,5 +294,24 @@ extension EntryID {
             return nil
         }
         self.init(term: Term(term), index: RaftIndex(index))
+    }
+}
+
+extension RaftLogStore {
+    /// Puts an empty entry in the place of every change of configuration behind an index: for a log whose group was
+    /// given another configuration by hand.
+    static func emptyConfigurationChanges(
+        of group: LogGroup, after index: RaftIndex, _ database: Database, _ batch: inout WriteBatch
+    ) throws(StorageError) {
+        var cursor = try database.cursor(.log, from: key(group, index.next), to: key(group, .max))
+        try cursor.seekToFirst()
+        while cursor.isValid {
+            let found = try entry(key: cursor.key, value: cursor.value, group, database)
+            if found.kind != .normal {
+                let empty = Entry(term: found.term, index: found.index, kind: .normal, data: [])
+                batch.put(.log, key: cursor.key.copyBytes(), value: header(of: empty))
+            }
+            try cursor.next()
+        }
     }
 }

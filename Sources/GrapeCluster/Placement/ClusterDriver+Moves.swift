@@ -124,7 +124,8 @@ extension ClusterDriver {
     /// Collections whose maker or dropper did not come to the end.
     private func finishCollections() async {
         let now = now
-        for entry in engine.catalog.sortedEntries where entry.phase != .ready {
+        await discardAbandoned()
+        for entry in engine.catalog.sortedEntries where entry.phase == .creating || entry.phase == .dropping {
             let since = state.withLock { state in
                 let since = state.unfinishedSince[entry.schema.id] ?? now
                 state.unfinishedSince[entry.schema.id] = since
@@ -136,6 +137,29 @@ extension ClusterDriver {
             state.withLock { $0.unfinishedSince[entry.schema.id] = nil }
         }
     }
+
+    /// Collections that a restore fills no more: for long nothing came.
+    private func discardAbandoned() async {
+        let now = now
+        let restoring = engine.catalog.sortedEntries.filter { $0.phase == .restoring }.map(\.schema.id)
+        state.withLock { state in state.restoring = state.restoring.filter { restoring.contains($0.key) } }
+        for id in restoring {
+            let points = (try? engine.pointCount(id)) ?? 0
+            let isAbandoned = state.withLock { state in
+                guard let known = state.restoring[id], known.points == points else {
+                    state.restoring[id] = (points, now)
+                    return false
+                }
+                return now > known.since + Self.restorePatience
+            }
+            guard isAbandoned else { continue }
+            logger.notice("a restore was given up by whoever began it", metadata: ["collection": "\(id)"])
+            _ = try? await router.commit(.discard(id), deadline: .now + Self.patience)
+        }
+    }
+
+    /// Milliseconds in which a restore that goes on brings points.
+    private static var restorePatience: UInt64 { 600_000 }
 
     func commit(_ command: LayoutCommand) async -> Bool {
         guard case .layout(.done)? = try? await router.commit(.layout(command), deadline: .now + Self.patience) else {

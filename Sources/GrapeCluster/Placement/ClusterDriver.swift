@@ -20,6 +20,8 @@ final class ClusterDriver: Sendable {
         var borrowed: ClusterLayout?
         var points: [ShardID: (points: UInt64, bytes: UInt64)] = [:]
         var unfinishedSince: [CollectionID: UInt64] = [:]
+        /// Points of collections that restores fill, and since when so many.
+        var restoring: [CollectionID: (points: Int, since: UInt64)] = [:]
     }
 
     let node: NodeNumber
@@ -60,6 +62,12 @@ final class ClusterDriver: Sendable {
 
     /// Milliseconds since this node started.
     var now: UInt64 { UInt64(max(0, (ContinuousClock.now - started) / .milliseconds(1))) }
+
+    /// Members that were heard of lately, this node left out.
+    var otherMembers: [Member] {
+        let (view, now) = (state.withLock { $0.view }, now)
+        return layout.members.filter { $0.number != node && view.liveness($0.number, at: now) == .alive }
+    }
 
     /// As applied here, or, while this node's replica of the catalog is lost, as another member told it.
     var layout: ClusterLayout {

@@ -15,6 +15,7 @@ package enum PeerAnswer: Sendable {
     case checks([ShardID: ReplicaStanding])
     /// Which of the replicas are there, and not trusted any more.
     case distrusted(ShardSet)
+    case content(RowDigest)
     case failed(GrapeError)
     /// The node could not read the request: it is of another version.
     case unreadable
@@ -54,6 +55,9 @@ package enum PeerAnswer: Sendable {
         case .distrusted(let shards):
             bytes.append(12)
             shards.encode(into: &bytes)
+        case .content(let digest):
+            bytes.append(7)
+            bytes += digest.encoded
         }
         return bytes
     }
@@ -93,6 +97,7 @@ package enum PeerAnswer: Sendable {
             return standings.map { .checks(Dictionary($0) { first, _ in first }) }
         case 12: return ShardSet(reader: &reader).map(PeerAnswer.distrusted)
         case 6: return reader.integer(UInt64.self).flatMap { $0 < 1 << 48 ? .count(Int($0)) : nil }
+        case 7: return reader.bytes(16).flatMap { RowDigest(encoded: Array($0)) }.map(PeerAnswer.content)
         default: return nil
         }
     }
@@ -135,13 +140,13 @@ extension ProposalResult {
 
 extension GrapeError {
     /// Code and message as texts, seconds to wait (32 bits, all ones for none).
-    fileprivate func encode(into bytes: inout [UInt8]) {
+    func encode(into bytes: inout [UInt8]) {
         bytes.appendSized(code.rawValue.utf8)
         bytes.appendSized(message.utf8)
         bytes.appendLittleEndian(retryAfterSeconds.map { UInt32(clamping: $0) } ?? .max)
     }
 
-    fileprivate init?(reader: inout ByteReader) {
+    init?(reader: inout ByteReader) {
         guard let code = reader.text().flatMap(Code.init(rawValue:)), let message = reader.text(),
             let seconds = reader.integer(UInt32.self)
         else { return nil }

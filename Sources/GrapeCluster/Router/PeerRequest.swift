@@ -14,6 +14,8 @@ package enum PeerRequest: Sendable {
     case changeConfiguration(LogGroup, [UInt8])
     /// How many points of a collection are in these shards.
     case count(CollectionID, ShardSet)
+    /// Points of a collection in a shard and the sum of their content hashes, read from the rows.
+    case content(CollectionID, ShardID)
     /// Leadership of a group is to go to a replica.
     case transferLeadership(LogGroup, to: UInt64)
     /// Entries of a consistency check of these shards are about to come, in a form that the other node must know.
@@ -49,6 +51,9 @@ extension PeerRequest {
         case .count(let collection, let shards):
             bytes.appendLittleEndian(collection.rawValue)
             shards.encode(into: &bytes)
+        case .content(let collection, let shard):
+            bytes.appendLittleEndian(collection.rawValue)
+            bytes.appendLittleEndian(shard.rawValue)
         case .changeConfiguration(let group, let change):
             bytes.appendLittleEndian(group.number)
             bytes.appendSized(change)
@@ -84,6 +89,7 @@ extension PeerRequest {
         case .announceCheck: 0x0a
         case .checkResults: 0x0b
         case .distrust: 0x0c
+        case .content: 0x07
         }
     }
 
@@ -124,6 +130,11 @@ extension PeerRequest {
                 return nil
             }
             return .count(CollectionID(collection), shards)
+        case 0x07:
+            guard let collection = reader.integer(UInt64.self), let shard = reader.integer(UInt16.self) else {
+                return nil
+            }
+            return .content(CollectionID(collection), ShardID(shard))
         default: return readOfConsistency(kind, &reader)
         }
     }

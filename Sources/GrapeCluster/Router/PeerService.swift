@@ -50,6 +50,10 @@ package struct PeerService: Sendable {
             return .found(points, stalenessMilliseconds: staleness(request.consistency))
         case .count(let collection, let shards):
             return .count(try router.engine.pointCount(collection, shards: shards))
+        case .content(let collection, let shard):
+            try await router.consensus.barrier([.shard(shard)], deadline: deadline)
+            return .content(
+                try await pool.run { () throws(GrapeError) in try router.engine.contentDigest(shard, collection) })
         case .changeConfiguration(let group, let bytes):
             guard let change = try? ConfChange(decoding: Entry(kind: .confChangeV2, data: bytes)) else {
                 throw GrapeError(.invalidRequest, "a change of configuration that this build does not know")

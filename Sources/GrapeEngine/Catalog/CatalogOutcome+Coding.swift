@@ -21,6 +21,11 @@ extension CatalogOutcome {
             bytes.append(7)
             bytes.appendLittleEndian(number.rawValue)
         case .layout(.lastMember): bytes.append(8)
+        case .published(let ids, let version):
+            bytes.append(9)
+            bytes.appendLittleEndian(version.rawValue)
+            bytes.appendLittleEndian(UInt32(ids.count))
+            for id in ids { bytes.appendLittleEndian(id.rawValue) }
         }
     }
 
@@ -41,6 +46,11 @@ extension CatalogOutcome {
         case 6: return Member(reader: &reader).map { .layout(.member($0)) }
         case 7: return reader.integer(UInt32.self).map { .layout(.otherDirectory(NodeNumber($0))) }
         case 8: return .layout(.lastMember)
+        case 9:
+            guard let version = reader.integer(UInt64.self), let ids = reader.list({ $0.collectionID() }) else {
+                return nil
+            }
+            return .published(ids, CatalogVersion(version))
         default: return nil
         }
     }

@@ -48,6 +48,11 @@ extension CatalogState {
                     .indexCheckpoints, from: CheckpointKey.lowerBound(id), to: CheckpointKey.upperBound(id))
             }
             batch.put(.catalog, key: CatalogKey.head, value: encodedHead)
+        case .published(let ids, _):
+            for case let entry? in ids.map(entry) {
+                batch.put(.catalog, key: CatalogKey.entry(entry.schema.id), value: entry.encoded)
+            }
+            batch.put(.catalog, key: CatalogKey.head, value: encodedHead)
         }
     }
 }

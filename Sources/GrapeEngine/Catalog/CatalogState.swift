@@ -8,7 +8,7 @@ package struct CatalogState: Sendable {
     /// Members and placement. Changes of it leave the version alone: writes are not resolved under them.
     package private(set) var layout = ClusterLayout()
     private var entries: [CollectionID: CatalogEntry] = [:]
-    /// Invariant: every entry that isn't being dropped is here under its name.
+    /// Invariant: every entry that is made or ready is here under its name.
     private var ids: [String: CollectionID] = [:]
 
     package init() {}
@@ -23,7 +23,7 @@ package struct CatalogState: Sendable {
         self.nextCollection = nextCollection
         for entry in entries {
             self.entries[entry.schema.id] = entry
-            if entry.phase != .dropping { ids[entry.schema.name] = entry.schema.id }
+            if entry.phase.isNamed { ids[entry.schema.name] = entry.schema.id }
         }
     }
 
@@ -59,6 +59,14 @@ package struct CatalogState: Sendable {
             let outcome = set(entry)
             entries[id] = nil
             return outcome
+        case .restore(let name, let vectors):
+            let schema = CollectionSchema(id: CollectionID(nextCollection), name: name, vectors: vectors)
+            nextCollection += 1
+            return set(CatalogEntry(schema: schema, phase: .restoring, version: version))
+        case .publish(let ids, let replacing): return publish(ids, replacing: replacing)
+        case .discard(let id):
+            guard let entry = entries[id], entry.phase == .restoring else { return .notFound }
+            return set(CatalogEntry(schema: entry.schema, phase: .dropping, version: version))
         }
     }
 
@@ -76,8 +84,34 @@ package struct CatalogState: Sendable {
         var entry = entry
         entry.version = version
         entries[entry.schema.id] = entry
-        if entry.phase != .dropping { ids[entry.schema.name] = entry.schema.id }
+        if entry.phase.isNamed { ids[entry.schema.name] = entry.schema.id }
         return .done(entry.schema.id, version)
+    }
+
+    /// Restored collections get their names in one step, all or none; those that have the names are dropped, or stand in
+    /// the way. One that is published already is passed over: the command may come twice.
+    private mutating func publish(_ published: [CollectionID], replacing: Bool) -> CatalogOutcome {
+        var hidden: [CatalogEntry] = []
+        for id in published {
+            guard let entry = entries[id], entry.phase == .restoring || entry.phase == .ready else { return .notFound }
+            if entry.phase == .restoring { hidden.append(entry) }
+        }
+        guard Set(hidden.map(\.schema.name)).count == hidden.count else { return .notFound }
+        for entry in hidden {
+            guard let taken = ids[entry.schema.name], let other = entries[taken] else { continue }
+            guard replacing, other.phase == .ready else { return .exists(taken) }
+        }
+        var changed: [CollectionID] = []
+        for entry in hidden {
+            if let taken = ids[entry.schema.name], let other = entries[taken] {
+                ids[entry.schema.name] = nil
+                _ = set(CatalogEntry(schema: other.schema, phase: .dropping, version: version))
+                changed.append(taken)
+            }
+            _ = set(CatalogEntry(schema: entry.schema, phase: .ready, version: version))
+            changed.append(entry.schema.id)
+        }
+        return .published(changed, version)
     }
 }
 
@@ -89,6 +123,11 @@ package struct CatalogEntry: Sendable, Hashable {
         case ready = 2
         /// Hidden; shards are removing its rows.
         case dropping = 3
+        /// Hidden under an id of its own, whatever has its name, while a restore fills it.
+        case restoring = 4
+
+        /// Whether its name means it.
+        package var isNamed: Bool { self == .creating || self == .ready }
     }
 
     package var schema: CollectionSchema

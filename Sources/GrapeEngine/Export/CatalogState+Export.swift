@@ -3,7 +3,7 @@ import GrapeStorage
 
 extension CatalogState {
     /// The state that exported rows describe; nil where they are no catalog.
-    init?(rows: [ExportedRow]) {
+    package init?(rows: [ExportedRow]) {
         var (version, next) = (UInt64(0), UInt64(1))
         var layout = ClusterLayout()
         var entries: [CatalogEntry] = []
@@ -24,7 +24,7 @@ extension CatalogState {
                 entries.append(entry)
             }
         }
-        let names = entries.filter { $0.phase != .dropping }.map(\.schema.name)
+        let names = entries.filter(\.phase.isNamed).map(\.schema.name)
         guard Set(names).count == names.count else { return nil }
         self.init(version: CatalogVersion(version), nextCollection: next, entries: entries, layout: layout)
     }

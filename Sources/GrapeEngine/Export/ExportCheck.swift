@@ -25,6 +25,9 @@ struct ExportCheck: Sendable, Equatable {
 
     init(_ header: [UInt8]) { chain = XXH64.hash(header) }
 
+    /// Sum of the hashes of all points that the header announces and of the other rows that came.
+    func digest(_ header: ExportHeader) -> UInt64 { header.digests.reduce(rowSum) { $0 &+ $1.digest.sum } }
+
     // MARK: Blocks
 
     /// Opens the next block and takes what it holds. Nothing is changed where it throws.

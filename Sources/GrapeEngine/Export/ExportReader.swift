@@ -49,6 +49,12 @@ package struct ExportReader: Sendable {
         return records.map(Item.records) ?? .end
     }
 
+    /// Sum of the hashes of all points and other rows, once the footer came.
+    package var digest: UInt64? {
+        guard let (header, check) = opened, check.isFinished else { return nil }
+        return check.digest(header)
+    }
+
     /// No more bytes will come.
     package func finish() throws(ExportError) {
         guard let check = opened?.check else { throw .damaged(.header, "cut off") }

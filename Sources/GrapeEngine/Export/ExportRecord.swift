@@ -8,7 +8,7 @@ package enum ExportRecord: Sendable, Equatable {
 
     private static let pointKind: UInt8 = 1
 
-    func append(to bytes: inout [UInt8]) {
+    package func append(to bytes: inout [UInt8]) {
         switch self {
         case .point(let point):
             bytes.append(Self.pointKind)
@@ -29,7 +29,7 @@ package enum ExportRecord: Sendable, Equatable {
     }
 
     /// Reads the record at an offset, which moves behind it; nil where none stands there.
-    static func read(_ bytes: Span<UInt8>, at offset: inout Int) -> ExportRecord? {
+    package static func read(_ bytes: Span<UInt8>, at offset: inout Int) -> ExportRecord? {
         guard offset < bytes.count else { return nil }
         let code = bytes[offset]
         offset += 1
@@ -55,6 +55,19 @@ package struct ExportedPoint: Sendable, Equatable {
         self.id = id
         self.row = row
         self.vectorBlock = vectorBlock
+    }
+
+    /// What a user sees of it, for `RowDigest.contentHash`.
+    package var contentHash: UInt64 {
+        RowDigest.contentHash(id: id, form: row.form, vectorBlock: vectorBlock, payload: row.payload.json)
+    }
+
+    /// Whether it says what it said when its hash was made.
+    package var isWhole: Bool {
+        row.hash
+            == RowDigest.hash(
+                id: id, form: row.form, vectorVersion: row.vectorVersion, version: row.version,
+                vectorBlock: vectorBlock, payload: row.payload.json)
     }
 
     fileprivate var byteCountMax: Int {

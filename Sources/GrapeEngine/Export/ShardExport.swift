@@ -42,6 +42,9 @@ package final class ShardExport: Sendable {
     /// Points in the blocks that were written.
     package var points: UInt64 { state.withLock { $0.check.points } }
 
+    /// Sum of the hashes of all points, and of the other rows that were written.
+    package var digest: UInt64 { state.withLock { $0.check.digest(header) } }
+
     /// The next block; nil behind the footer.
     package func next() throws(ExportError) -> [UInt8]? {
         try state.withLock { (state) throws(ExportError) in try state.next(header) }

@@ -102,7 +102,7 @@ package final class IndexBuilder: Sendable {
         while state.withLock({ $0.engine != nil }) {
             state.withLock { $0.isWoken = false }
             var moved = 0
-            for index in engine.collections.flatMap(\.indexes) {
+            for index in engine.filledCollections.flatMap(\.indexes) {
                 moved += index.moveTail(max: Self.step)
                 sweepIfWorthwhile(index)
             }
@@ -148,7 +148,7 @@ package final class IndexBuilder: Sendable {
     }
 
     private func checkpointIfMuchMoved(_ engine: Engine, moved: Int) {
-        let graph = engine.collections.reduce(0) { $0 + $1.indexes.reduce(0) { $0 + $1.counts.inGraph } }
+        let graph = engine.filledCollections.reduce(0) { $0 + $1.indexes.reduce(0) { $0 + $1.counts.inGraph } }
         let isDue = state.withLock { state in
             state.movedSinceCheckpoint += moved
             return state.movedSinceCheckpoint >= max(Self.earlyCheckpointPoints, graph / 4)

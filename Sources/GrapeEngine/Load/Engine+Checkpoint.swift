@@ -4,13 +4,13 @@ import GrapeStorage
 
 extension Engine {
     var hasUnsavedIndexChanges: Bool {
-        collections.contains { $0.indexes.contains { $0.hasUnsavedChanges } }
+        filledCollections.contains { $0.indexes.contains { $0.hasUnsavedChanges } }
     }
 
     /// Writes the chunks of every index that changed since its last checkpoint. Nothing is synced: a checkpoint that a
     /// crash loses leaves the one before, and rows decide what of it holds.
     func writeCheckpoints() throws(StorageError) {
-        for collection in collections {
+        for collection in filledCollections {
             for (position, index) in collection.indexes.enumerated() where index.hasUnsavedChanges {
                 try writeCheckpoint(of: index, collection: collection.schema.id, position: position)
             }

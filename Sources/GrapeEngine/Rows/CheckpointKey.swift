@@ -2,7 +2,12 @@ import GrapeModel
 
 /// Keys of the family `index_checkpoints`: collection (64 bits), position of the named vector (16), chunk (32), all
 /// big-endian.
-enum CheckpointKey {
+package enum CheckpointKey {
+    /// The chunks of a named vector lie between these.
+    package static func range(_ collection: CollectionID, position: Int) -> (from: [UInt8], to: [UInt8]) {
+        (lowerBound(collection, position: position), upperBound(collection, position: position))
+    }
+
     static func lowerBound(_ collection: CollectionID, position: Int = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.appendBigEndian(collection.rawValue)

@@ -49,6 +49,20 @@ package struct RowDigest: Sendable, Hashable {
         return digest
     }
 
+    /// Hash of what a user sees of a point: the same after a restore, which gives it other versions. (XXH64 with seed 4 over
+    /// the encoded id, the form, a hash of the vector block and the payload.)
+    package static func contentHash(
+        id: [UInt8], form: WrittenID.Form, vectorBlock: [UInt8], payload: [UInt8]
+    ) -> UInt64 {
+        var head: [UInt8] = []
+        head.appendSized(id)
+        head.append(form.code)
+        if case .spelling(let text) = form { head.appendSized(text.utf8) }
+        head.appendLittleEndian(XXH64.hash(vectorBlock, seed: 1))
+        head.append(contentsOf: payload)
+        return XXH64.hash(head, seed: 4)
+    }
+
     /// Hash of one point, from all that its rows say.
     package static func hash(
         id: [UInt8], form: WrittenID.Form, vectorVersion: LogIndex, version: LogIndex, vectorBlock: [UInt8],

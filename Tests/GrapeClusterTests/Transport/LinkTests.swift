@@ -207,7 +207,10 @@ import Testing
     // MARK: Bounds
 
     @Test func `Of a peer that does not read no more waits than the bound, and requests fail at once`() async throws {
-        let (node, server, peer) = try await played { $0.waitingBytesMax = 1 << 20 }
+        let (node, server, peer) = try await played {
+            $0.waitingBytesMax = 1 << 20
+            $0.silenceMilliseconds = 60_000
+        }
         try await peer.stopReading()
         var random = Xoshiro256(seed: 1)
         let body = (0..<100_000).map { _ in UInt8(random.below(256)) }

@@ -70,10 +70,11 @@ private struct NodeService: Service {
     func run() async throws {
         let port = try await rest.boundPort()
         let grpcPort = try await grpc.boundPort()
+        let url = "\(configuration.tls.enabled ? "https" : "http")://\(configuration.bindAddress):\(port)"
         logger.info(
             "starting",
             metadata: [
-                "version": "\(GrapeVersion.current)", "rest": "http://\(configuration.bindAddress):\(port)",
+                "version": "\(GrapeVersion.current)", "rest": "\(url)",
                 "grpc": "\(configuration.bindAddress):\(grpcPort)",
                 "data_dir": "\(configuration.server.dataDirectory)",
             ])
@@ -85,7 +86,7 @@ private struct NodeService: Service {
             }
         }
         serving.serve(node)
-        logger.info("ready", metadata: ["rest": "http://\(configuration.bindAddress):\(port)"])
+        logger.info("ready", metadata: ["rest": "\(url)"])
         try? await gracefulShutdown()
         await node.close()
     }

@@ -54,7 +54,7 @@ package struct MoveDriver: Sendable {
         }
         return MoveStep.isHopeless(
             placement, configuration, isUseless: isUseless,
-            isDead: { layout.member($0) == nil || liveness($0) == .dead })
+            isGone: { layout.member($0.node) == nil || liveness($0.node) == .dead || report($0)?.isLost == true })
             || MoveStep.isWronglyGivenUp(placement, configuration, isUseless: isUseless)
     }
 

@@ -73,7 +73,7 @@ package enum MoveStep: Sendable, Hashable {
     /// that stay could not decide anything.
     package static func isHopeless(
         _ placement: ShardPlacement, _ configuration: ConfState, isUseless: (ReplicaPlace) -> Bool,
-        isDead: (NodeNumber) -> Bool
+        isGone: (ReplicaPlace) -> Bool
     ) -> Bool {
         guard let move = placement.move, configuration.votersOutgoing.isEmpty else { return false }
         func votes(_ place: ReplicaPlace) -> Bool {
@@ -81,7 +81,7 @@ package enum MoveStep: Sendable, Hashable {
         }
         if let adding = move.adding { return isUseless(adding) && !votes(adding) }
         guard let removing = move.removing, placement.replicas.contains(removing), votes(removing) else { return false }
-        let staying = placement.target.filter { !isDead($0.node) }
+        let staying = placement.target.filter { !isGone($0) }
         return staying.count <= placement.target.count / 2
     }
 

@@ -168,7 +168,8 @@ class Grape(Members):
                 "--monitoring.prometheus-port", str(self.metrics[i]), "--cluster.node-id", f"node-{i + 1}",
                 "--cluster.node-address", f"127.0.0.1:{self.clients[i]}", "--cluster.raft-port", str(raft[i]),
                 "--cluster.raft-address", f"127.0.0.1:{raft[i]}", "--cluster.cluster-token", "bench",
-                "--cluster.initial-peers", peers, "--vector.binary-quantization", "true"])
+                "--cluster.initial-peers", peers, "--vector.binary-quantization", "true",
+                "--index.backlog-limit", "0"])
         wait_until("Grape is healthy", lambda: all(self.is_whole(port) for port in self.rest))
         self.ids = self.one_id_a_shard()
 

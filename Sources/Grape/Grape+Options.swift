@@ -16,6 +16,8 @@ extension Grape {
         public var efConstruction = 200
         /// Candidates that a search keeps where it doesn't say.
         public var efSearch = 100
+        /// Points that may wait for the index before writes wait for it: each makes searches slower. 0: any number.
+        public var indexBacklog = 8_000
         /// Cache of rows read from disk, in bytes.
         public var cacheBytes = 64 << 20
         /// Writes held in memory before they go to files, in bytes.
@@ -35,6 +37,7 @@ extension Grape {
             node.defaults.m = m
             node.defaults.efConstruction = efConstruction
             node.efSearch = efSearch
+            node.backlogLimit = indexBacklog
             node.threads = threads
             return node
         }

@@ -7,6 +7,24 @@ import Synchronization
 ///
 /// Thread safety: a value under a mutex.
 package final class ClusterState: Sendable {
+    /// How many points wait for the graph on the other nodes that have a shard, as far as they were heard of lately.
+    package struct Backlogs: Sendable {
+        private let known: [Int]
+        private let replicas: Int
+
+        /// - Parameter replicas: How many the shard has in all.
+        package init(known: [Int], replicas: Int) {
+            self.known = known
+            self.replicas = replicas
+        }
+
+        /// The worst of the best majority.
+        func ofMajority(own: Int) -> Int {
+            let all = ([own] + known).sorted()
+            return all[min(replicas / 2, all.count - 1)]
+        }
+    }
+
     package struct View: Sendable {
         /// This node answers for these shards: it has a replica of them whose rows are all there.
         package var own = ShardSet()
@@ -14,6 +32,7 @@ package final class ClusterState: Sendable {
         package var holders: [ShardID: [NodeNumber]] = [:]
         /// Leaders of groups as other nodes tell.
         package var leaderHints: [LogGroup: NodeNumber] = [:]
+        package var backlogs: [ShardID: Backlogs] = [:]
         /// Why strong calls can't be answered: no majority of the members was heard of for long.
         package var isolation: GrapeError?
 
@@ -42,6 +61,13 @@ package final class ClusterState: Sendable {
     /// Whether a read of the group can be made fresh here.
     func holds(_ group: LogGroup) -> Bool {
         if case .shard(let shard) = group { answers(for: shard) } else { true }
+    }
+
+    /// Points that wait for the graph, where the shards' best majorities are worst; own is how many wait here.
+    package func backlog(of shards: Set<ShardID>, own: Int) -> Int {
+        view.withLock { view in
+            shards.reduce(0) { max($0, view.backlogs[$1]?.ofMajority(own: own) ?? own) }
+        }
     }
 
     func leaderHint(_ group: LogGroup) -> NodeNumber? { view.withLock { $0.leaderHints[group] } }

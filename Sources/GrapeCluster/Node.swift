@@ -133,7 +133,9 @@ package final class Node: Sendable {
                 }
                 failure.fail(error)
             })
-        router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: transport)
+        router = Router(
+            consensus: consensus, engine: engine, cluster: cluster, peers: transport,
+            pace: WritePace(limit: options.backlogLimit))
         let clusterBytes = Array(identity.clusterID.encoded.dropFirst())
         let snapshots = transport.map { [database, engine, consensus] in
             SnapshotService(

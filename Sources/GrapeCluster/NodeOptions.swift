@@ -15,6 +15,8 @@ package struct NodeOptions: Sendable {
     /// Candidates that a walk keeps where a search doesn't say.
     package var efSearch = 100
     package var checkpointIntervalSeconds = 300
+    /// Points that may wait for the graph before writes wait for them; 0: any number.
+    package var backlogLimit = 8_000
     /// Threads for searches, and as many for building indexes.
     package var threads = 2
     /// Above this the node refuses writes; nil: what the machine or its control group allows.

@@ -96,6 +96,8 @@ extension Configuration {
         package var efConstruction = 200
         package var efSearch = 100
         package var checkpointIntervalSeconds = 300
+        /// 0: no limit.
+        package var backlogLimit = 8_000
     }
 
     /// `[auth]`: API keys.

@@ -162,6 +162,9 @@ extension ConfigurationKey {
         .integer(
             "index", "checkpoint_interval_secs", \.index.checkpointIntervalSeconds, seconds,
             "Seconds between checkpoints of the graph."),
+        .integer(
+            "index", "backlog_limit", \.index.backlogLimit, 0...1_000_000_000,
+            "Points that may wait for the graph; writes wait then, as each makes searches slower. 0 never waits."),
     ]
 
     private static let authKeys: [ConfigurationKey] = [

@@ -30,6 +30,11 @@ extension Engine {
     /// All collections that get points, those that restores fill among them, in the order of their ids.
     package var filledCollections: [Collection] { serving.withLock { $0.filled } }
 
+    /// Points that wait for the graph, in the index where they are most: a search compares each of them.
+    package var indexBacklog: Int {
+        filledCollections.reduce(0) { $1.indexes.reduce($0) { max($0, $1.counts.tail) } }
+    }
+
     /// The collection of this id, if it takes writes.
     package func collection(_ id: CollectionID) -> Collection? { collections.first { $0.schema.id == id } }
 

@@ -117,6 +117,7 @@ extension NodeOptions {
         memoryLimitBytes = configuration.limits.memoryLimitMegabytes.map { $0 << 20 }
         efSearch = configuration.index.efSearch
         checkpointIntervalSeconds = configuration.index.checkpointIntervalSeconds
+        backlogLimit = configuration.index.backlogLimit
         storage.compression = configuration.storage.compressionEnabled
         storage.cacheBytes = configuration.storage.cacheSizeMegabytes << 20
         storage.writeBufferBytes = configuration.storage.writeBufferSizeMegabytes << 20

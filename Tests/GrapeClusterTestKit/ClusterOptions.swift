@@ -18,6 +18,7 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
     package let heartbeatTicks: Int
     package let keptEntries: Int
     package let compactionStep: Int
+    package let sparedBytes: Int
     package let appendEntriesMax: Int
     package let uncommittedBytesMax: UInt64
     /// Longer commands travel in pieces.
@@ -60,6 +61,7 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
         losesLogs = founders >= 3 && replicaCount >= 3 && random.below(3) == 0
         fullDiskRate = random.below(3) == 0 ? 4_000 : 0
         endsWithNodeDown = founders >= 3 && replicaCount >= 3 && random.below(2) == 0
+        sparedBytes = [20, 500, 5_000, 1 << 20][random.below(4)]
     }
 
     /// A run of whole nodes is shorter than one of the core alone, and bears more: some faults come so much more often.
@@ -86,7 +88,7 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
     package var description: String {
         """
         founders=\(founders) shards=\(shards) replicas=\(replicaCount) clients=\(clients) keys=\(keys) \
-        election=\(electionTicks) heartbeat=\(heartbeatTicks) kept=\(keptEntries) step=\(compactionStep) \
+        election=\(electionTicks) heartbeat=\(heartbeatTicks) kept=\(keptEntries) step=\(compactionStep) spared=\(sparedBytes) \
         append=\(appendEntriesMax) uncommitted=\(uncommittedBytesMax) entry=\(entryBytesMax) batches=\(batchesTurns) \
         driver=\(driverTicks) losesLogs=\(losesLogs) fullDisks=\(fullDiskRate) endsWithNodeDown=\(endsWithNodeDown); \
         faults per million: \(rates)
@@ -99,6 +101,7 @@ package struct ClusterOptions: Sendable, CustomStringConvertible {
         settings.heartbeatTicks = heartbeatTicks
         settings.keptEntries = keptEntries
         settings.compactionStep = compactionStep
+        settings.sparedBytes = sparedBytes
         settings.appendEntriesMax = appendEntriesMax
         settings.uncommittedBytesMax = uncommittedBytesMax
         return settings

@@ -29,6 +29,7 @@ final class SimulatedDriver {
         let layout = trustedLayout(run.engine.catalog.layout)
         view.expect(layout.members.map(\.number), at: world.now)
         tell(layout)
+        run.loop.noteAppliedElsewhere(view.appliedElsewhere(layout, seenFrom: run.number))
         keepReplicas(layout)
         takeMovesFurther(layout)
         if ticks / world.options.driverTicks % 3 == 0 { lead(layout) }

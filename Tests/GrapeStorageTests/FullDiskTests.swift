@@ -25,7 +25,7 @@ private final class SmallDisk {
 
     /// Writes a file of that size, or as much of it as there is room for.
     func fill(_ name: String, mebibytes: Int) {
-        let file = open(path + "/" + name, O_WRONLY | O_CREAT, 0o600)
+        let file = open(path + "/" + name, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         let block = [UInt8](repeating: 1, count: 4 << 10)
         for _ in 0..<(mebibytes * 256) where write(file, block, block.count) > 0 {}
         close(file)
@@ -214,7 +214,7 @@ private struct Ledger {
         let filler = disk.path + "/filler"
         Thread.detachNewThread {
             while !isDone.load(ordering: .relaxed) {
-                let file = open(filler, O_WRONLY | O_CREAT, 0o600)
+                let file = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
                 let block = [UInt8](repeating: 1, count: 64 << 10)
                 while write(file, block, block.count) > 0 {}
                 usleep(30_000)

@@ -113,6 +113,10 @@ extension Consensus {
 
     package func disconnected(_ node: NodeNumber) { _ = post { $0.disconnected(node) } }
 
+    package func noteAppliedElsewhere(_ applied: [LogGroup: RaftIndex]) {
+        _ = post { $0.noteAppliedElsewhere(applied) }
+    }
+
     package func transferLeadership(of group: LogGroup, to replica: ReplicaID) {
         _ = post { $0.transferLeadership(of: group, to: replica) }
     }

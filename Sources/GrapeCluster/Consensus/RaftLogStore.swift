@@ -189,11 +189,16 @@ package final class RaftLogStore: RaftStorage {
 
     /// The batch with the new beginning is written.
     package func noteBase(_ id: EntryID) {
-        let (gone, all) = (id.index.distance(from: base.index), last.index.distance(from: base.index))
-        keptBytes -= all == 0 ? keptBytes : keptBytes * gone / all
+        keptBytes -= id.index == last.index ? keptBytes : bytes(through: id.index)
         base = id
         tail.removeFirst(tail.prefix(while: { $0.index <= id.index }).count)
         tailBytes = tail.reduce(0) { $0 + $1.data.count }
+    }
+
+    /// What the kept entries up to an index take, about.
+    package func bytes(through index: RaftIndex) -> Int {
+        let all = last.index.distance(from: base.index)
+        return all == 0 ? 0 : keptBytes * index.distance(from: base.index) / all
     }
 
     /// The entries behind this index take no more than so many bytes, about.

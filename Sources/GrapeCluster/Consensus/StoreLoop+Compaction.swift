@@ -1,3 +1,4 @@
+import GrapeEngine
 import GrapeRaft
 import GrapeStorage
 
@@ -11,7 +12,10 @@ extension StoreLoop {
         var batch = try environment.database.makeBatch()
         var moved: [(ReplicaDriver, EntryID)] = []
         for driver in replicas where driver.isRunning {
-            guard let base = driver.compactionTarget(settings) else { continue }
+            guard
+                let base = driver.compactionTarget(
+                    settings, appliedElsewhere: appliedElsewhere[driver.group])
+            else { continue }
             driver.store.putBase(base, into: &batch)
             moved.append((driver, base))
         }
@@ -30,21 +34,37 @@ extension StoreLoop {
     }
 }
 
+extension StoreLoop {
+    /// How far each shard is applied on all other nodes that have it, as far as that is known.
+    package func noteAppliedElsewhere(_ applied: [LogGroup: RaftIndex]) { appliedElsewhere = applied }
+}
+
 extension ReplicaDriver {
     /// The last entry that may go: behind what is applied here and what followers still need, some entries kept for
     /// those who come late. What exceeds the bound in bytes goes all the same: a follower behind it gets a snapshot.
     /// nil while it is not worth a write.
-    func compactionTarget(_ settings: StoreLoopSettings) -> EntryID? {
+    ///
+    /// What all have applied goes soon, here as on the leader: entries that are dropped while they lie in a memtable
+    /// are never written to a table file.
+    func compactionTarget(_ settings: StoreLoopSettings, appliedElsewhere: RaftIndex?) -> EntryID? {
         let applied = appliedIndex.rawValue
         var target = applied - min(applied, UInt64(keptEntries(settings)))
+        if let elsewhere = appliedElsewhere?.rawValue {
+            target = min(max(target, store.indexBehind(bytes: settings.sparedBytes).rawValue), elsewhere, applied)
+        }
         for peer in raft.glance.role == .leader ? raft.status.progress : [] where peer.id != id {
             target = min(target, peer.progress.match.rawValue)
         }
         target = max(target, min(applied, store.indexBehind(bytes: settings.logBytesMax).rawValue))
-        guard target >= store.base.index.rawValue + UInt64(settings.compactionStep),
-            let term = try? store.term(at: RaftIndex(target))
-        else { return nil }
+        guard isWorthAWrite(target, settings), let term = try? store.term(at: RaftIndex(target)) else { return nil }
         return EntryID(term: term, index: RaftIndex(target))
+    }
+
+    private func isWorthAWrite(_ target: UInt64, _ settings: StoreLoopSettings) -> Bool {
+        let base = store.base.index.rawValue
+        guard target > base else { return false }
+        return target - base >= UInt64(settings.compactionStep)
+            || store.bytes(through: RaftIndex(target)) >= settings.sparedBytes
     }
 
     /// Where there are no followers nobody comes late.

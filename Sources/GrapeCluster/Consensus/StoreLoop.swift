@@ -32,6 +32,7 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
     private var stalled: [(ReplicaDriver, Ready)] = []
     var reads: ReadRounds
     var ticks = 0
+    var appliedElsewhere: [LogGroup: RaftIndex] = [:]
     private var hasNews = true
     package internal(set) var refusedMessages = 0
 

@@ -21,8 +21,10 @@ package struct StoreLoopSettings: Sendable {
     package var compactionStep = 1_000
     /// Bytes of log that a group keeps, about, whoever needs it.
     package var logBytesMax = 64 << 20
+    /// Bytes of log that a group keeps, about, of what all its replicas have applied; also worth a write to be rid of.
+    package var sparedBytes = 256 << 10
     /// Ticks between two looks at how long the logs are.
-    package var compactionTicks = 10
+    package var compactionTicks = 2
     package var seed: UInt64
 
     package init(seed: UInt64) { self.seed = seed }

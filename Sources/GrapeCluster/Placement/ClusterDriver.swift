@@ -108,7 +108,10 @@ final class ClusterDriver: Sendable {
         transport?.setPeers(
             PeerDirectory.addresses(
                 layout, view, own: node, configured: options.cluster?.initialPeers ?? [], at: now))
-        if round % 5 == 0 { tell(layout) }
+        if round % 5 == 0 {
+            tell(layout)
+            consensus.noteAppliedElsewhere(view.appliedElsewhere(layout, seenFrom: node))
+        }
         refreshView(layout)
     }
 
@@ -150,7 +153,7 @@ final class ClusterDriver: Sendable {
         let report = NodeReport(
             number: node, raftAddress: transport == nil ? nil : options.addresses.raft, uptimeSeconds: now / 1_000,
             freeBytes: (try? engine.database.freeSpaceBytes) ?? 0,
-            residentBytes: UInt64(ProcessStatistics.residentBytes), groups: groups,
+            residentBytes: UInt64(ProcessStatistics.residentBytes), backlog: engine.indexBacklog, groups: groups,
             transfers: snapshots?.transfers ?? [])
         received(report)
         let bytes = report.encoded
@@ -236,6 +239,11 @@ final class ClusterDriver: Sendable {
                     ?? false
             }
         }
+        for (number, placement) in layout.placements.enumerated() {
+            let others = placement.replicas.filter { $0.node != node && view.liveness($0.node, at: now) == .alive }
+            next.backlogs[ShardID(UInt16(number))] = ClusterState.Backlogs(
+                known: others.compactMap { view.report($0.node)?.backlog }, replicas: placement.replicas.count)
+        }
         for group in LogGroup.all(shardCount: options.shardCount) {
             if let leader = view.leader(of: group, at: now), leader.node != node {
                 next.leaderHints[group] = leader.node
@@ -258,14 +266,18 @@ final class ClusterDriver: Sendable {
         return ShardSet(voting.filter(served.contains))
     }
 
-    /// Without word from a majority of the members for long, nothing that needs one can be answered.
+    /// Without word from a majority of the members for long, nothing that needs one can be answered. A node that is too
+    /// busy to report in time still answers on its connections.
     private func isolation(_ layout: ClusterLayout, _ view: ClusterView, _ now: UInt64) -> GrapeError? {
         guard layout.members.count > 1 else { return nil }
         guard layout.member(node) != nil else {
             return GrapeError(
                 .unavailable, "this node is no member of the cluster any more: empty its data_dir to let it join anew")
         }
-        let heard = layout.members.filter { $0.number == node || view.liveness($0.number, at: now) == .alive }.count
+        let heard = layout.members.count { member in
+            member.number == node || view.liveness(member.number, at: now) == .alive
+                || transport?.hasHeard(from: member.number, within: .milliseconds(Int64(view.suspectAfter))) ?? false
+        }
         guard heard <= layout.members.count / 2 else { return nil }
         return GrapeError(
             .unavailable, "only \(heard) of \(layout.members.count) members can be reached, which is no majority",

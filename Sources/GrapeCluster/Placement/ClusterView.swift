@@ -1,5 +1,6 @@
 import GrapeEngine
 import GrapeModel
+import GrapeRaft
 
 /// What the reports of all nodes say together, and how old they are. A value; milliseconds are of any clock that does not
 /// jump.
@@ -60,5 +61,18 @@ package struct ClusterView: Sendable {
             best = (number, own)
         }
         return best
+    }
+
+    /// How far each shard is applied on all other nodes that have it or are to have it: the least that they reported last.
+    /// Shards of which one has not reported yet are left out.
+    package func appliedElsewhere(_ layout: ClusterLayout, seenFrom node: NodeNumber) -> [LogGroup: RaftIndex] {
+        var applied: [LogGroup: RaftIndex] = [:]
+        for (number, placement) in layout.placements.enumerated() {
+            let group = LogGroup.shard(ShardID(UInt16(number)))
+            let others = placement.all.filter { $0.node != node }
+            let known = others.compactMap { report(of: $0, group)?.applied }
+            if known.count == others.count { applied[group] = RaftIndex(known.min() ?? .max) }
+        }
+        return applied
     }
 }

@@ -49,19 +49,22 @@ package struct NodeReport: Sendable, Hashable {
     package var uptimeSeconds: UInt64
     package var freeBytes: UInt64
     package var residentBytes: UInt64
+    /// Points that wait for the graph, in the collection where they are most.
+    package var backlog: Int
     package var groups: [Group]
     /// Rows on their way from this node.
     package var transfers: [SnapshotTransfer]
 
     package init(
         number: NodeNumber, raftAddress: HostPort?, uptimeSeconds: UInt64, freeBytes: UInt64, residentBytes: UInt64,
-        groups: [Group], transfers: [SnapshotTransfer] = []
+        backlog: Int = 0, groups: [Group], transfers: [SnapshotTransfer] = []
     ) {
         self.number = number
         self.raftAddress = raftAddress
         self.uptimeSeconds = uptimeSeconds
         self.freeBytes = freeBytes
         self.residentBytes = residentBytes
+        self.backlog = backlog
         self.groups = groups
         self.transfers = transfers
     }
@@ -72,7 +75,7 @@ package struct NodeReport: Sendable, Hashable {
 extension NodeReport {
     private static let format: UInt8 = 1
 
-    /// Format (8 bits), number (32), raft address as text (empty: none), uptime, free and resident bytes (64 each),
+    /// Format (8 bits), number (32), raft address as text (empty: none), uptime, free and resident bytes, backlog (64 each),
     /// groups with their count (32): number (16), serial (32), flags (8: leader, learner, lost, installing, durable
     /// configuration, quarantined, damaged), term, applied, points, bytes (64 each); transfers with their count (32): group (16), receiving
     /// replica, points sent and in all, bytes sent (64 each). Little-endian.
@@ -80,7 +83,7 @@ extension NodeReport {
         var bytes: [UInt8] = [Self.format]
         bytes.appendLittleEndian(number.rawValue)
         bytes.appendSized((raftAddress?.description ?? "").utf8)
-        for value in [uptimeSeconds, freeBytes, residentBytes] { bytes.appendLittleEndian(value) }
+        for value in [uptimeSeconds, freeBytes, residentBytes, UInt64(backlog)] { bytes.appendLittleEndian(value) }
         bytes.appendLittleEndian(UInt32(groups.count))
         for group in groups {
             bytes.appendLittleEndian(group.group.number)
@@ -107,12 +110,13 @@ extension NodeReport {
         guard reader.integer(UInt8.self) == Self.format, let number = reader.integer(UInt32.self),
             let address = reader.text(), let uptime = reader.integer(UInt64.self),
             let free = reader.integer(UInt64.self),
-            let resident = reader.integer(UInt64.self), let groups = reader.list({ Group(reader: &$0) }),
+            let resident = reader.integer(UInt64.self), let backlog = reader.integer(UInt64.self),
+            let groups = reader.list({ Group(reader: &$0) }),
             let transfers = reader.list({ SnapshotTransfer(reader: &$0) }), reader.isAtEnd
         else { return nil }
         self.init(
             number: NodeNumber(number), raftAddress: HostPort(text: address), uptimeSeconds: uptime, freeBytes: free,
-            residentBytes: resident, groups: groups, transfers: transfers)
+            residentBytes: resident, backlog: Int(clamping: backlog), groups: groups, transfers: transfers)
     }
 }
 

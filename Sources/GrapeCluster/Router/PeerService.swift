@@ -35,7 +35,7 @@ package struct PeerService: Sendable {
                     .invalidRequest, "an entry of a form that this node's version does not know is not taken")
                 return .proposed(proposals.map { _ in .refused(error) })
             }
-            return .proposed(await router.consensus.propose(proposals, deadline: deadline))
+            return .proposed(await router.proposeHere(proposals, deadline: deadline))
         case .point(let collection, let id, let consistency):
             let shard = router.engine.shard(of: id, in: collection)
             let known = try await readable(collection, [shard], consistency, deadline)

@@ -15,12 +15,16 @@ package final class Router: Sendable {
     /// nil on a node alone.
     let peers: (any PeerRequests)?
     let origins = WriteOrigins()
+    let pace: WritePace
     /// This node's side of consistency checks.
     let replicaChecks: ReplicaChecks
 
     private static let pauseMilliseconds = 10...200
 
-    package init(consensus: Consensus, engine: Engine, cluster: ClusterState, peers: (any PeerRequests)?) {
+    package init(
+        consensus: Consensus, engine: Engine, cluster: ClusterState, peers: (any PeerRequests)?, pace: WritePace
+    ) {
+        self.pace = pace
         self.consensus = consensus
         self.engine = engine
         self.cluster = cluster
@@ -96,7 +100,7 @@ package final class Router: Sendable {
         _ writes: [RoutedWrite], to node: NodeNumber, deadline: ContinuousClock.Instant
     ) async -> ProposeAnswer {
         let proposals = writes.flatMap { write in write.entries.map { Proposal(group: write.group, entry: $0) } }
-        guard node != cluster.node else { return .results(await consensus.propose(proposals, deadline: deadline)) }
+        guard node != cluster.node else { return .results(await proposeHere(proposals, deadline: deadline)) }
         do throws(PeerFailure) {
             let groups = writes.map { (id: $0.group, leader: leaderNode(of: $0.group)) }
             let answer = try await ask(.propose(proposals), node, lane: .bulk, deadline) { [self] in

@@ -58,6 +58,7 @@ final class PeerChannelHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastArrival = .now()
+        if case .open(let peer) = phase, let number = peer.number { transport.heard(from: number) }
         var arrived = unwrapInboundIn(data)
         if received == nil || received?.readableBytes == 0 {
             received = arrived

@@ -186,6 +186,11 @@ final class PeerLink: Sendable {
         if dials { transport.dial(self) }
     }
 
+    func dialNow() {
+        state.withLock { $0.retryAt = nil }
+        dialIfIdle()
+    }
+
     // MARK: What the connection tells
 
     func opened(_ channel: any Channel) {

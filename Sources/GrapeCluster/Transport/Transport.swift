@@ -22,12 +22,17 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         var listener: (any Channel)?
         weak var handler: (any TransportHandler)?
         var noted: [String: ContinuousClock.Instant] = [:]
+        /// When anything last came from a node.
+        var heard: [NodeNumber: ContinuousClock.Instant] = [:]
         var isStopped = false
     }
 
     let options: TransportOptions
     private let logger: Logger
-    private let group: MultiThreadedEventLoopGroup
+    /// Connections that were accepted and those for messages: on one thread, so that an answer leaves in the turn of the
+    /// loop in which the question came. Those for what is large have another.
+    private let loop: MultiThreadedEventLoopGroup
+    private let bulkLoop: MultiThreadedEventLoopGroup
     private let serverTLS: NIOSSLContext?
     private let clientTLS: NIOSSLContext?
     private let state: Mutex<State>
@@ -40,7 +45,8 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         self.logger = logger
         // First what may throw: nobody would shut the threads down.
         (serverTLS, clientTLS) = try PeerTLS.contexts(options.tls)
-        group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        bulkLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         state = Mutex(State(identity: PeerIdentity(nodeID: options.nodeID, number: nil, cluster: nil)))
     }
 
@@ -49,7 +55,7 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
     /// Listens. -> the port. What arrives goes to the handler, which must outlive the transport.
     package func start(_ handler: any TransportHandler) async throws(GrapeError) -> Int {
         state.withLock { $0.handler = handler }
-        let bootstrap = ServerBootstrap(group: group)
+        let bootstrap = ServerBootstrap(group: loop)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -80,7 +86,7 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         }
         for link in links { link.close() }
         try? await listener?.close()
-        try? await group.shutdownGracefully()
+        for loop in [loop, bulkLoop] { try? await loop.shutdownGracefully() }
     }
 
     var handler: (any TransportHandler)? { state.withLock { $0.handler } }
@@ -121,6 +127,11 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         }
         for link in closing { link.close() }
         for link in opened { link.dialIfIdle() }
+    }
+
+    /// Whether anything came from the node within this time.
+    package func hasHeard(from node: NodeNumber, within time: Duration) -> Bool {
+        state.withLock { $0.heard[node].map { .now - $0 <= time } ?? false }
     }
 
     package func isConnected(to node: NodeNumber) -> Bool { link(node, .quick)?.isOpen ?? false }
@@ -176,7 +187,7 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
     // MARK: What connections tell
 
     func dial(_ link: PeerLink) {
-        let bootstrap = ClientBootstrap(group: group)
+        let bootstrap = ClientBootstrap(group: link.isBulk ? bulkLoop : loop)
             .connectTimeout(.milliseconds(Int64(options.silenceMilliseconds)))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { [self] channel in
@@ -194,7 +205,7 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
     /// A node has proved the token. -> why it can't come in: the number is another node's that is here.
     func entered(_ peer: PeerIdentity) -> Refusal? {
         guard let number = peer.number else { return nil }
-        return state.withLock { state in
+        let refusal: Refusal? = state.withLock { state in
             let known = state.entrances[number]
             if let known, known.nodeID != peer.nodeID {
                 return Refusal(
@@ -204,6 +215,13 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
             state.entrances[number] = (peer.nodeID, (known?.connections ?? 0) + 1)
             return nil
         }
+        // It lives: there is no need to wait before it is dialled again.
+        if refusal == nil { link(number, .quick)?.dialNow() }
+        return refusal
+    }
+
+    func heard(from node: NodeNumber) {
+        state.withLock { $0.heard[node] = .now }
     }
 
     /// A connection that had entered is closed.

@@ -20,11 +20,19 @@ import Testing
 
     @Test func `Who leaves tells that a held round may be worth it`() {
         let crowd = crowd(of: 3)
-        #expect(!crowd.leave() && crowd.decide(waiting: 1) == .begin)
+        #expect(!crowd.leave() && crowd.decide(waiting: 2) == .begin)
         crowd.enter()
         #expect(crowd.decide(waiting: 1) == .hold)
-        #expect(crowd.leave() && crowd.decide(waiting: 1) == .begin)
+        #expect(crowd.leave() && crowd.decide(waiting: 2) == .begin)
         #expect(!crowd.leave())
+    }
+
+    @Test func `Readers who are between two questions are remembered for a few rounds`() {
+        let crowd = crowd(of: 8)
+        for _ in 0..<6 { _ = crowd.leave() }
+        #expect(crowd.decide(waiting: 3) == .hold && crowd.decide(waiting: 4) == .begin)
+        let needed = (0..<8).map { _ in (1...4).first { crowd.decide(waiting: $0) == .begin } }
+        #expect(needed == [3, 3, 2, 2, 1, 1, 1, 1])
     }
 
     @Test func `A round is not held for long`() async throws {

@@ -44,6 +44,27 @@ import Testing
         #expect(environment.syncs == syncs + 1)
     }
 
+    // MARK: Log
+
+    /// Nothing would be cut by the number of entries.
+    @Test(arguments: [nil, 1, 100] as [UInt64?])
+    func `The log keeps little of what is applied everywhere, and all that a replica is known to lack`(
+        appliedElsewhere: UInt64?
+    ) throws {
+        let cluster = try elected()
+        for _ in 0..<40 { cluster[1].loop.propose(a, [UInt8](repeating: 1, count: 64 << 10), cluster.token()) }
+        try cluster.settle()
+        for node in cluster.nodes {
+            node.loop.noteAppliedElsewhere(appliedElsewhere.map { [a: RaftIndex($0)] } ?? [:])
+        }
+        try cluster.tick(20)
+        for node in cluster.nodes {
+            let status = try #require(node.status(a))
+            let kept = status.lastIndex.rawValue + 1 - status.firstIndex.rawValue
+            #expect(appliedElsewhere == 100 ? (2...6).contains(kept) : kept >= 40, "\(kept) entries are kept")
+        }
+    }
+
     @Test func `A follower names the leader`() throws {
         let cluster = try elected(2)
         let token = cluster.token()

@@ -48,6 +48,53 @@ import Testing
         #expect(!isToGoOn(changed, voters), "the joint configuration is left first")
     }
 
+    /// Replica 2 is to go, and nobody comes in its place.
+    @Test(arguments: [([], false), ([1], true), ([2], false), ([1, 3], true)] as [([UInt32], Bool)])
+    func `A move that only removes is hopeless where those that stay could decide nothing`(
+        gone: [UInt32], isHopeless: Bool
+    ) {
+        let places = voters.map { ReplicaPlace(node: $0.node, serial: $0.serial) }
+        let move = ShardMove(id: 9, adding: nil, removing: places[1], startedAt: 1)
+        let placement = ShardPlacement(replicas: places, move: move)
+        func answer(_ voters: [ReplicaID], _ outgoing: [ReplicaID] = []) -> Bool {
+            MoveStep.isHopeless(
+                placement, ConfState(voters: voters, votersOutgoing: outgoing), isUseless: { _ in false },
+                isGone: { gone.contains($0.serial) })
+        }
+        #expect(answer(voters) == isHopeless)
+        #expect(!answer([voters[0], voters[2]]), "it has left already")
+        #expect(!answer(voters, voters), "the joint configuration is left first")
+    }
+
+    @Test func `What all other replicas have applied is known once each has reported`() {
+        var layout = layout
+        layout = ClusterLayout(
+            members: layout.members,
+            placements: [ShardPlacement(replicas: (1...3).map { ReplicaPlace(node: NodeNumber($0), serial: $0) })],
+            replicaCount: 3, nextNode: 5, nextSerial: 5)
+        var view = ClusterView(suspectAfter: 10, deadAfter: 100)
+        let shard = LogGroup.shard(ShardID(0))
+        func known(to node: UInt32) -> UInt64? {
+            view.appliedElsewhere(layout, seenFrom: NodeNumber(node))[shard]?.rawValue
+        }
+        func take(_ node: UInt32, serial: UInt32, _ applied: UInt64) {
+            let group = NodeReport.Group(
+                group: shard, serial: serial, isLeader: false, isLearner: false, isLost: false, isInstalling: false,
+                term: 1, applied: applied, points: 0, bytes: 0)
+            view.take(
+                NodeReport(
+                    number: NodeNumber(node), raftAddress: nil, uptimeSeconds: 0, freeBytes: 0, residentBytes: 0,
+                    groups: [group]), at: 0)
+        }
+        take(1, serial: 1, 50)
+        take(2, serial: 2, 40)
+        #expect(known(to: 1) == nil)
+        take(3, serial: 7, 30)
+        #expect(known(to: 1) == nil, "it speaks of another replica")
+        take(3, serial: 3, 30)
+        #expect(known(to: 1) == 30 && known(to: 2) == 30 && known(to: 3) == 40)
+    }
+
     private func report(_ applied: UInt64, isDurable: Bool) -> NodeReport.Group {
         NodeReport.Group(
             group: .catalog, serial: 2, isLeader: false, isLearner: false, isLost: false, isInstalling: false,

@@ -30,7 +30,7 @@ final class RouterWorld: Sendable {
             logger: Self.logger, failed: { _ in })
         try consensus.start()
         cluster = ClusterState(node: Self.own, shardCount: Self.shards)
-        router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: peers)
+        router = Router(consensus: consensus, engine: engine, cluster: cluster, peers: peers, pace: WritePace(limit: 0))
     }
 
     func close() async throws {

@@ -23,29 +23,25 @@ TARGET static inline float reduce(__m256 s0, __m256 s1) {
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
 }
 
-// While one vector is summed, every line of the next is asked for: the lines are the cost, not the arithmetic.
 #define FLOAT_KERNEL(NAME, STEP, SIGN)                                                                                 \
     TARGET static void NAME(                                                                                           \
         const grape_query *query, const uint32_t *ordinals, size_t count, float *distances) {                          \
         const float *q = query->query;                                                                                 \
         const size_t length = query->length, whole = length & ~(size_t)31;                                             \
-        if (count == 0) return;                                                                                        \
-        const float *next = (const float *)grape_slot(query, ordinals[0]);                                             \
+        const size_t ahead = grape_lookahead(query);                                                                   \
+        grape_prefetch_points(query, ordinals, 0, ahead, count);                                                       \
         for (size_t i = 0; i < count; i += 1) {                                                                        \
-            const float *x = next;                                                                                     \
-            next = (const float *)grape_slot(query, ordinals[i + 1 < count ? i + 1 : i]);                              \
+            grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);                                   \
+            const float *x = (const float *)grape_slot(query, ordinals[i]);                                            \
             __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;                                                \
             size_t d = 0;                                                                                              \
             for (; d < whole; d += 32) {                                                                               \
-                __builtin_prefetch(next + d, 0, 3);                                                                    \
-                __builtin_prefetch(next + d + 16, 0, 3);                                                               \
                 s0 = STEP(s0, _mm256_load_ps(q + d), _mm256_load_ps(x + d));                                           \
                 s1 = STEP(s1, _mm256_load_ps(q + d + 8), _mm256_load_ps(x + d + 8));                                   \
                 s2 = STEP(s2, _mm256_load_ps(q + d + 16), _mm256_load_ps(x + d + 16));                                 \
                 s3 = STEP(s3, _mm256_load_ps(q + d + 24), _mm256_load_ps(x + d + 24));                                 \
             }                                                                                                          \
             for (; d < length; d += 16) {                                                                              \
-                __builtin_prefetch(next + d, 0, 3);                                                                    \
                 s0 = STEP(s0, _mm256_load_ps(q + d), _mm256_load_ps(x + d));                                           \
                 s1 = STEP(s1, _mm256_load_ps(q + d + 8), _mm256_load_ps(x + d + 8));                                   \
             }                                                                                                          \
@@ -61,9 +57,10 @@ FLOAT_KERNEL(manhattan, manhattan_step, +)
 TARGET static void codes(const grape_query *query, const uint32_t *ordinals, size_t count, float *distances) {
     const size_t length = query->length;
     const uint64_t *p0 = query->query, *p1 = p0 + length, *p2 = p1 + length, *p3 = p2 + length;
-    grape_prefetch_first_codes(query, ordinals, count);
+    const size_t ahead = grape_lookahead(query);
+    grape_prefetch_points(query, ordinals, 0, ahead, count);
     for (size_t i = 0; i < count; i += 1) {
-        grape_prefetch_next_code(query, ordinals, i, count);
+        grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);
         const uint8_t *slot = grape_slot(query, ordinals[i]);
         const uint64_t *code = (const uint64_t *)slot;
         uint64_t c0 = 0, c1 = 0, c2 = 0, c3 = 0;

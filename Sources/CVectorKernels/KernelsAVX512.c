@@ -20,9 +20,10 @@ TARGET static inline __m512 manhattan_step(__m512 sum, __m512 a, __m512 b) {
         const grape_query *query, const uint32_t *ordinals, size_t count, float *distances) {                          \
         const float *q = query->query;                                                                                 \
         const size_t length = query->length, whole = length & ~(size_t)63;                                             \
-        grape_prefetch_first_vectors(query, ordinals, count);                                                          \
+        const size_t ahead = grape_lookahead(query);                                                                   \
+        grape_prefetch_points(query, ordinals, 0, ahead, count);                                                       \
         for (size_t i = 0; i < count; i += 1) {                                                                        \
-            grape_prefetch_vector(query, ordinals, i + GRAPE_VECTOR_LOOKAHEAD, count);                                 \
+            grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);                                   \
             const float *x = (const float *)grape_slot(query, ordinals[i]);                                            \
             __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;                                                \
             size_t d = 0;                                                                                              \
@@ -58,9 +59,10 @@ TARGET static void short_codes(const grape_query *query, const uint32_t *ordinal
     const uint64_t *planes = query->query;
     __m512i p0 = _mm512_load_si512(planes), p1 = _mm512_load_si512(planes + 8);
     __m512i p2 = _mm512_load_si512(planes + 16), p3 = _mm512_load_si512(planes + 24);
-    grape_prefetch_first_codes(query, ordinals, count);
+    const size_t ahead = grape_lookahead(query);
+    grape_prefetch_points(query, ordinals, 0, ahead, count);
     for (size_t i = 0; i < count; i += 1) {
-        grape_prefetch_next_code(query, ordinals, i, count);
+        grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);
         const uint8_t *slot = grape_slot(query, ordinals[i]);
         __m512i sum = weighted(_mm512_load_si512(slot), p0, p1, p2, p3);
         distances[i] = grape_code_distance(query, slot, (uint64_t)_mm512_reduce_add_epi64(sum));
@@ -74,9 +76,10 @@ TARGET static void codes(const grape_query *query, const uint32_t *ordinals, siz
         return;
     }
     const uint64_t *planes = query->query;
-    grape_prefetch_first_codes(query, ordinals, count);
+    const size_t ahead = grape_lookahead(query);
+    grape_prefetch_points(query, ordinals, 0, ahead, count);
     for (size_t i = 0; i < count; i += 1) {
-        grape_prefetch_next_code(query, ordinals, i, count);
+        grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);
         const uint8_t *slot = grape_slot(query, ordinals[i]);
         __m512i sum = _mm512_setzero_si512();
         for (size_t word = 0; word < length; word += 8) {

@@ -13,18 +13,16 @@ static inline float32x4_t manhattan_step(float32x4_t sum, float32x4_t a, float32
     return vaddq_f32(sum, vabdq_f32(a, b));
 }
 
-// While one vector is summed, every line of the next is asked for: the lines are the cost, not the arithmetic.
 #define FLOAT_KERNEL(NAME, STEP, SIGN)                                                                                 \
     static void NAME(const grape_query *query, const uint32_t *ordinals, size_t count, float *distances) {             \
         const float *q = query->query;                                                                                 \
-        if (count == 0) return;                                                                                        \
-        const float *next = (const float *)grape_slot(query, ordinals[0]);                                             \
+        const size_t ahead = grape_lookahead(query);                                                                   \
+        grape_prefetch_points(query, ordinals, 0, ahead, count);                                                       \
         for (size_t i = 0; i < count; i += 1) {                                                                        \
-            const float *x = next;                                                                                     \
-            next = (const float *)grape_slot(query, ordinals[i + 1 < count ? i + 1 : i]);                              \
+            grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);                                   \
+            const float *x = (const float *)grape_slot(query, ordinals[i]);                                            \
             float32x4_t s0 = vdupq_n_f32(0), s1 = s0, s2 = s0, s3 = s0;                                                \
             for (size_t d = 0; d < query->length; d += 16) {                                                           \
-                __builtin_prefetch(next + d, 0, 3);                                                                    \
                 s0 = STEP(s0, vld1q_f32(q + d), vld1q_f32(x + d));                                                     \
                 s1 = STEP(s1, vld1q_f32(q + d + 4), vld1q_f32(x + d + 4));                                             \
                 s2 = STEP(s2, vld1q_f32(q + d + 8), vld1q_f32(x + d + 8));                                             \
@@ -48,9 +46,10 @@ static inline uint64x2_t matching(uint64x2_t code, const uint64_t *plane) {
 static void codes(const grape_query *query, const uint32_t *ordinals, size_t count, float *distances) {
     const size_t length = query->length;
     const uint64_t *planes = query->query;
-    grape_prefetch_first_codes(query, ordinals, count);
+    const size_t ahead = grape_lookahead(query);
+    grape_prefetch_points(query, ordinals, 0, ahead, count);
     for (size_t i = 0; i < count; i += 1) {
-        grape_prefetch_next_code(query, ordinals, i, count);
+        grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);
         const uint8_t *slot = grape_slot(query, ordinals[i]);
         uint64x2_t sum = vdupq_n_u64(0);
         for (size_t word = 0; word < length; word += 2) {

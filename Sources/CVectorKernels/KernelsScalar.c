@@ -24,9 +24,10 @@ FLOAT_KERNEL(manhattan, __builtin_fabsf(a - b), sum)
 
 static void codes(const grape_query *query, const uint32_t *ordinals, size_t count, float *distances) {
     const uint64_t *planes = query->query;
-    grape_prefetch_first_codes(query, ordinals, count);
+    const size_t ahead = grape_lookahead(query);
+    grape_prefetch_points(query, ordinals, 0, ahead, count);
     for (size_t i = 0; i < count; i += 1) {
-        grape_prefetch_next_code(query, ordinals, i, count);
+        grape_prefetch_points(query, ordinals, i + ahead, i + ahead + 1, count);
         const uint8_t *slot = grape_slot(query, ordinals[i]);
         const uint64_t *code = (const uint64_t *)slot;
         uint64_t sum = 0;

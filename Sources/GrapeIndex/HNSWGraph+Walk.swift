@@ -93,6 +93,7 @@ extension HNSWGraph {
         level: Int, scorer: Scorer, scratch: SearchScratch, admission: Admission, expansionsMax: Int = .max
     ) -> Bool {
         let lists = lists(level: level)
+        let listBytes = lists.capacity * MemoryLayout<UInt32>.stride
         let batch = scratch.batch
         let distances = scratch.distances
         let visited = scratch.visited
@@ -103,21 +104,13 @@ extension HNSWGraph {
         while expansions < expansionsMax, let ordinal = beam.expandNext() {
             expansions += 1
             let count = grape_gather_unvisited(lists(ordinal), lists.capacity, visited, visitedCount, epoch, batch)
-            if let upcoming = beam.upcoming {
-                let links = lists(upcoming)
-                grape_prefetch(links)
-                grape_prefetch(links + 16)
-            }
+            if let upcoming = beam.upcoming { grape_prefetch(lists(upcoming), listBytes) }
             scorer(batch, count, into: distances)
             for index in 0..<count where distances[index] < beam.bound {
                 let candidate = batch[index]
                 let isNext = beam.insert(
                     distance: distances[index], ordinal: candidate, isHidden: !admission.admits(candidate))
-                if isNext {
-                    let links = lists(candidate)
-                    grape_prefetch(links)
-                    grape_prefetch(links + 16)
-                }
+                if isNext { grape_prefetch(lists(candidate), listBytes) }
             }
         }
         scratch.beam = beam

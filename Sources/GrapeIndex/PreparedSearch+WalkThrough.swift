@@ -32,6 +32,7 @@ extension PreparedSearch {
     /// Fills the batch with matching points not met before: neighbours, and neighbours of those that don't match.
     private func gatherMatching(around ordinal: UInt32, view: MatchView) -> Int {
         let capacity = index.arena.layout.linkCapacity
+        let listBytes = capacity * MemoryLayout<UInt32>.stride
         let visited = scratch.visited
         let epoch = scratch.epoch
         let batch = scratch.batch
@@ -50,8 +51,7 @@ extension PreparedSearch {
                 batch[count] = link
                 count += isNew ? 1 : 0
             } else if isNew {
-                grape_prefetch(points.links(link))
-                grape_prefetch(points.links(link) + 16)
+                grape_prefetch(points.links(link), listBytes)
                 others[between] = link
                 between += 1
             }

@@ -76,6 +76,8 @@ final class RocksSettings: @unchecked Sendable {
 
     // MARK: A family
 
+    /// Keys of a block that are compared one after the other when one is looked up.
+    private static let keysBetweenRestarts: Int32 = 4
     /// Of a memtable's memory.
     private static let memtableFilterShare = 0.02
 
@@ -133,6 +135,7 @@ final class RocksSettings: @unchecked Sendable {
         if isReadAtRandom(family) {
             rocksdb_block_based_options_set_data_block_index_type(
                 table, Int32(rocksdb_block_based_table_data_block_index_type_binary_search_and_hash))
+            rocksdb_block_based_options_set_block_restart_interval(table, keysBetweenRestarts)
         }
         if isReadAtRandom(family) && options.bloomBitsPerKey > 0 {
             // The table's options take the policy over.

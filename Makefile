@@ -61,9 +61,12 @@ bench: ## measure index and server, with hnswlib, faiss and Qdrant's engine besi
 bench-index: ## measure the index alone, with the others beside it
 	@scripts/bench.sh --index
 
-costs: ## count allocations of inserts and searches; fails above bench/costs.json
+costs: ## count allocations of inserts, searches, requests; fails above bench/costs.json and request_costs.json
+	scripts/setup.sh --cluster-bench
 	swift build $(SWIFT_FLAGS) --product grape-bench
+	swift build $(SWIFT_FLAGS) --product grape-vector-db-server
 	python3 scripts/check_costs.py "$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-bench"
+	python3 scripts/check_request_costs.py "$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-vector-db-server"
 
 bench-cluster: ## measure replicated writes of three nodes, with etcd beside them
 	@scripts/bench_etcd.sh

@@ -33,7 +33,8 @@ extension Node {
         return try await whilePlacementChanges(consistency, deadline) { () throws(GrapeError) in
             // One barrier for all shards that are searched here.
             let own = cluster.current.own
-            let groups = consistency == .strong ? [.catalog] + own.sorted.map(LogGroup.shard) : []
+            let isConfirmed = consistency == .eventual || consensus.isAlone
+            let groups = isConfirmed ? [] : [.catalog] + own.sorted.map(LogGroup.shard)
             let collection = try await readable(name, groups: groups, deadline: deadline)
             var checked: [SearchRequest] = []
             for request in requests { checked.append(try self.checked(request, collection)) }

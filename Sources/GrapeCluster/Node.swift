@@ -30,7 +30,7 @@ package final class Node: Sendable {
     let consensus: Consensus
     let router: Router
     let driver: ClusterDriver
-    let pool: SearchPool
+    package let pool: SearchPool
     let logger: Logger
     private let transport: Transport?
     /// nil on a node alone.

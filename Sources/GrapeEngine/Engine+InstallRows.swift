@@ -121,8 +121,8 @@ final class InstalledRows: Sendable {
                 guard now == row.version else { continue }
                 changes.append(
                     .put(
-                        row.collection, id: row.id, version: row.version, shard: shard, vectorBlock: row.vectorBlock,
-                        payload: nil))
+                        row.collection, id: row.id, form: nil, version: row.version, shard: shard,
+                        vectorBlock: row.vectorBlock, payload: nil))
             }
             guard !changes.isEmpty else { return true }
             do throws(IndexError) {

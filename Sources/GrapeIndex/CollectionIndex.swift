@@ -58,13 +58,15 @@ package final class CollectionIndex: @unchecked Sendable {
 
 extension CollectionIndex {
     /// Copies a vector in. The point is visible to nobody until its birth.
+    /// - Parameter tag: kept with the key, see `setTag`.
     package func stage(
-        key: Span<UInt8>, version: UInt64, shard: UInt16, vector: Span<Float>
+        key: Span<UInt8>, version: UInt64, shard: UInt16, vector: Span<Float>, tag: UInt8 = 0
     ) throws(IndexError) -> Ordinal {
         let ordinal = try arena.allocate()
         let points = arena.view
         do throws(IndexError) {
             points.record(ordinal).pointee.key = try keys.store(key)
+            if tag != 0 { keys.setTag(of: ordinal, tag) }
         } catch {
             arena.free([ordinal])
             throw error
@@ -147,6 +149,15 @@ extension CollectionIndex {
 
     /// Key of a point, which a held pin must show.
     package func key(of ordinal: Ordinal) -> [UInt8] { Array(keys.bytes(of: ordinal.rawValue)) }
+
+    /// Lends the key of a point, which a held pin must show, and its tag: two bits that `setTag` keeps with it.
+    package func withKey<Result>(of ordinal: Ordinal, _ body: (Span<UInt8>, _ tag: UInt8) -> Result) -> Result {
+        let bytes = keys.bytes(of: ordinal.rawValue).assumingMemoryBound(to: UInt8.self)
+        return body(Span(_unsafeElements: bytes), keys.tag(of: ordinal.rawValue))
+    }
+
+    /// Keeps two bits with the key of a point, until its ordinal is freed; a held pin must show the point.
+    package func setTag(of ordinal: Ordinal, _ tag: UInt8) { keys.setTag(of: ordinal.rawValue, tag) }
 
     /// Version of a point's vector; a held pin must show the point.
     package func version(of ordinal: Ordinal) -> UInt64 { arena.view.record(ordinal.rawValue).pointee.version }

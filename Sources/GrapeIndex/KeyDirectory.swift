@@ -52,6 +52,11 @@ final class KeyDirectory: @unchecked Sendable {
         arena.bytes(points.record(ordinal).pointee.key)
     }
 
+    /// The tag of a point's key, valid while the point is.
+    func tag(of ordinal: UInt32) -> UInt8 { arena.tag(points.record(ordinal).pointee.key) }
+
+    func setTag(of ordinal: UInt32, _ tag: UInt8) { arena.setTag(points.record(ordinal).pointee.key, tag) }
+
     func find(_ key: Span<UInt8>) -> UInt32? {
         key.withUnsafeBufferPointer { find(UnsafeRawBufferPointer($0)) }
     }

@@ -137,17 +137,30 @@ extension PointID {
     }
 
     /// nil where the bytes are none that `encode` writes.
-    package init?(encoded bytes: some Collection<UInt8>) {
-        let rest = bytes.dropFirst()
-        switch bytes.first {
-        case 1 where rest.count == 8:
-            self = .integer(UInt64(bigEndianBytes: rest))
-        case 2 where rest.count == 16:
-            self = .uuid(high: UInt64(bigEndianBytes: rest.prefix(8)), low: UInt64(bigEndianBytes: rest.dropFirst(8)))
-        case 3 where !rest.isEmpty && rest.count <= Limits.idBytesMax:
-            self.init(canonical: Array(rest))
+    package init?(encoded bytes: some Collection<UInt8>) { self.init(encoded: Array(bytes).span) }
+
+    package init?(encoded bytes: [UInt8]) { self.init(encoded: bytes.span) }
+
+    package init?(encoded bytes: Span<UInt8>) {
+        guard bytes.count > 1 else { return nil }
+        switch bytes[0] {
+        case 1 where bytes.count == 9: self = .integer(Self.number(bytes, 1..<9))
+        case 2 where bytes.count == 17:
+            self = .uuid(high: Self.number(bytes, 1..<9), low: Self.number(bytes, 9..<17))
+        case 3 where bytes.count - 1 <= Limits.idBytesMax:
+            var text: [UInt8] = []
+            text.reserveCapacity(bytes.count - 1)
+            for place in 1..<bytes.count { text.append(bytes[place]) }
+            self.init(canonical: text)
             guard case .text = self else { return nil }
         default: return nil
         }
+    }
+
+    /// Big-endian.
+    private static func number(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
+        var value: UInt64 = 0
+        for place in range { value = value << 8 | UInt64(bytes[place]) }
+        return value
     }
 }

@@ -76,6 +76,13 @@ final class RocksSettings: @unchecked Sendable {
 
     // MARK: A family
 
+    /// Keys of a block that are compared one after the other when one is looked up.
+    private static let keysBetweenRestarts: Int32 = 4
+    /// Of a memtable's memory.
+    private static let memtableFilterShare = 0.02
+
+    private static func isReadAtRandom(_ family: ColumnFamily) -> Bool { family != .log && family != .indexCheckpoints }
+
     private static func familyOptions(
         _ family: ColumnFamily, _ options: StorageOptions, cache: OpaquePointer
     ) -> OpaquePointer {
@@ -85,6 +92,11 @@ final class RocksSettings: @unchecked Sendable {
         rocksdb_options_set_target_file_size_base(made, UInt64(options.targetFileBytes))
         rocksdb_options_set_max_bytes_for_level_base(made, UInt64(options.targetFileBytes) * 4)
         rocksdb_options_set_level_compaction_dynamic_level_bytes(made, 1)
+        if isReadAtRandom(family) {
+            // Most keys that are read rest in tables: a filter says so before the memtable is searched.
+            rocksdb_options_set_memtable_prefix_bloom_size_ratio(made, memtableFilterShare)
+            rocksdb_options_set_memtable_whole_key_filtering(made, 1)
+        }
         setCompression(made, family, options)
         setTable(made, family, options, cache: cache)
         return made
@@ -120,8 +132,12 @@ final class RocksSettings: @unchecked Sendable {
         case .vectors, .payloads, .state, .catalog: rocksdb_block_based_options_set_block_size(table, 4 << 10)
         case .log, .indexCheckpoints: rocksdb_block_based_options_set_block_size(table, 64 << 10)
         }
-        let isReadAtRandom = family != .log && family != .indexCheckpoints
-        if isReadAtRandom && options.bloomBitsPerKey > 0 {
+        if isReadAtRandom(family) {
+            rocksdb_block_based_options_set_data_block_index_type(
+                table, Int32(rocksdb_block_based_table_data_block_index_type_binary_search_and_hash))
+            rocksdb_block_based_options_set_block_restart_interval(table, keysBetweenRestarts)
+        }
+        if isReadAtRandom(family) && options.bloomBitsPerKey > 0 {
             // The table's options take the policy over.
             let policy = rocksdb_filterpolicy_create_bloom_full(Double(options.bloomBitsPerKey))
             rocksdb_block_based_options_set_filter_policy(table, policy)

@@ -42,9 +42,9 @@ extension DistanceMetric: ExpressibleByArgument {
     package var defaultValueDescription: String { name }
 }
 
-extension ClosedRange where Bound == Int {
+extension ClosedRange {
     /// Refuses an option's value outside the range, naming the option.
-    func require(_ value: Int, for option: String) throws {
+    func require(_ value: Bound, for option: String) throws {
         guard contains(value) else {
             throw ValidationError("\(option) \(value): expected \(lowerBound) to \(upperBound)")
         }

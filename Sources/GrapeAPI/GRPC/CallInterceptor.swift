@@ -21,6 +21,16 @@ struct CallInterceptor: ServerInterceptor {
         request: StreamingServerRequest<Input>, context: ServerContext,
         next: @Sendable (StreamingServerRequest<Input>, ServerContext) async throws -> StreamingServerResponse<Output>
     ) async throws -> StreamingServerResponse<Output> {
+        // Whatever wakes the call, it goes on and answers on the loop of its connection.
+        try await withTaskExecutorPreference(LoopExecutor.current) {
+            try await carryOut(request, context, next)
+        }
+    }
+
+    private func carryOut<Input: Sendable, Output: Sendable>(
+        _ request: StreamingServerRequest<Input>, _ context: ServerContext,
+        _ next: @Sendable (StreamingServerRequest<Input>, ServerContext) async throws -> StreamingServerResponse<Output>
+    ) async throws -> StreamingServerResponse<Output> {
         let start = NIODeadline.now()
         let call = CallKind(context.descriptor)
         do {

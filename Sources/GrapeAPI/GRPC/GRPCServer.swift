@@ -55,7 +55,7 @@ package final class GRPCServer: Service, Sendable {
 
     private func serve() async throws {
         try await withThrowingTaskGroup(of: Void.self) { [server, serving, stopSeconds] group in
-            group.addTask {
+            group.addTask(executorPreference: LoopExecutor.wherever) {
                 try await withGracefulShutdownHandler {
                     try await server.serve()
                 } onGracefulShutdown: {
@@ -80,6 +80,8 @@ package final class GRPCServer: Service, Sendable {
         config.rpc.maxRequestPayloadSize = limits.bodyBytesMax
         config.http2.maxConcurrentStreams = GRPCListener.streamsMax
         config.http2.targetWindowSize = 1 << 20
+        // What is written in one turn of the loop goes out at once, and nothing waits for a timer.
+        config.connection.flushCoalescing?.maxFlushDelay = .zero
         // A client that vanished without a word frees its place; the usual clients ping more often than the default allows.
         config.connection.keepalive.time = .seconds(60)
         config.connection.keepalive.clientBehavior.allowWithoutCalls = true

@@ -21,29 +21,34 @@ struct GrapeService: Grape_V1_Grape.ServiceProtocol {
     func upsert(
         request: ServerRequest<Grape_V1_UpsertRequest>, context: ServerContext
     ) async throws -> ServerResponse<Grape_V1_UpsertResponse> {
-        let node = try serving.node.get()
         let message = request.message
         guard message.hasPoint else { throw GrapeError(.invalidRequest, "point: is missing") }
-        let points = try Points.decode([message.point], limits: options.limits)
-        let result = try await CallDeadline.run(.write(points: 1), request.metadata) { () async throws(GrapeError) in
-            try await node.upsert(points, into: message.collectionName, idempotencyKey: message.key)
-        }
+        let result = try await upsert(
+            [message.point], into: message.collectionName, key: message.key, request.metadata)
         return ServerResponse(message: .with { $0.shard = UInt32(result.shards[0].rawValue) })
     }
 
     func upsertBatch(
         request: ServerRequest<Grape_V1_UpsertBatchRequest>, context: ServerContext
     ) async throws -> ServerResponse<Grape_V1_UpsertBatchResponse> {
-        let node = try serving.node.get()
         let message = request.message
         guard !message.points.isEmpty else { throw GrapeError(.invalidRequest, "points: is empty") }
-        let points = try Points.decode(message.points, limits: options.limits)
-        let result = try await CallDeadline.run(
-            .write(points: points.count), request.metadata
-        ) { () async throws(GrapeError) in
-            try await node.upsert(points, into: message.collectionName, idempotencyKey: message.key)
-        }
+        let result = try await upsert(
+            message.points, into: message.collectionName, key: message.key, request.metadata)
         return ServerResponse(message: .with { $0.upserted = UInt64(result.count) })
+    }
+
+    /// Off the event loop: many points take long to check and to encode.
+    private func upsert(
+        _ messages: [Grape_V1_Point], into collection: String, key: String?, _ metadata: Metadata
+    ) async throws -> UpsertResult {
+        let node = try serving.node.get()
+        return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            let points = try Points.decode(messages, limits: options.limits)
+            return try await CallDeadline.run(.write(points: points.count), metadata) { () async throws(GrapeError) in
+                try await node.upsert(points, into: collection, idempotencyKey: key)
+            }
+        }
     }
 
     func delete(

@@ -192,7 +192,8 @@ final class ConnectionHandler<Service: HTTPService>: ChannelDuplexHandler {
         let request = state.request
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         // The body's bytes count as held until the call ends, also where its answer is no longer awaited.
-        Task { [service, progress, body, load, heldCount, eventLoop = context.eventLoop] in
+        Task(executorPreference: service.executor(call)) {
+            [service, progress, body, load, heldCount, eventLoop = context.eventLoop] in
             let answer = await service.answer(call, body: body, progress: progress)
             load.releaseBody(heldCount)
             eventLoop.execute { bound.value.complete(answer, of: request) }

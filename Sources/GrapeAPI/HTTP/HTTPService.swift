@@ -14,10 +14,17 @@ package protocol HTTPService: Sendable {
     /// Runs on the event loop and must not block.
     func admit(_ head: HTTPRequestHead) -> Admission<Call>
 
+    /// Where `answer` runs; nil: on Swift's cooperative pool.
+    func executor(_ call: Call) -> (any TaskExecutor)?
+
     func answer(_ call: Call, body: [UInt8], progress: CallProgress) async -> HTTPAnswer
 
     /// The answer to a call that ran out of time; `answer` still runs, and what it returns is dropped.
     func timeoutAnswer(_ call: Call, progress: CallProgress) -> HTTPAnswer
+}
+
+extension HTTPService {
+    package func executor(_ call: Call) -> (any TaskExecutor)? { nil }
 }
 
 /// What becomes of a request whose head is there.

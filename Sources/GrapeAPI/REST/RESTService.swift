@@ -93,6 +93,15 @@ package struct RESTService: HTTPService {
 
     // MARK: Calls
 
+    /// Reads run on the threads that read, from the first byte parsed to the last one written; writes, which mostly wait,
+    /// don't stand in their queue.
+    package func executor(_ call: RESTCall) -> (any TaskExecutor)? {
+        switch call.route {
+        case .search, .searchBatch, .point: call.node.pool
+        default: nil
+        }
+    }
+
     package func answer(_ call: RESTCall, body: [UInt8], progress: CallProgress) async -> HTTPAnswer {
         do {
             return try await perform(call, body, progress)

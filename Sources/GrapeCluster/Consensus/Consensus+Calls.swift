@@ -60,10 +60,13 @@ extension Consensus {
 
     // MARK: Reads
 
+    /// Whether this node votes alone in all its groups: then what it has applied is all that was committed.
+    var isAlone: Bool { published.withLock { $0.isAlone } }
+
     /// Returns when this node has applied everything that was committed in these groups before the call. It must have
     /// replicas of them.
     package func barrier(_ groups: [LogGroup], deadline: ContinuousClock.Instant) async throws(GrapeError) {
-        guard !groups.isEmpty, !published.withLock({ $0.isAlone }) else { return }
+        guard !groups.isEmpty, !isAlone else { return }
         let isReadable = await withCheckedContinuation { answer in
             let token = calls.add(answer, deadline: deadline)
             if inbox.withLock({ $0.isClosing }) || !look({ $0.read(groups, token) }) { calls.refuse(token) }

@@ -100,7 +100,8 @@ struct IndexCoverage {
             else { throw .damagedRow(path: engine.database.path, family: .vectors, key: key) }
             if collection.knows(suspect.id, version: version, positions: positions) { return nil }
             return .put(
-                suspect.collection, id: suspect.id, version: version, shard: shard, vectorBlock: block, payload: nil)
+                suspect.collection, id: suspect.id, form: nil, version: version, shard: shard, vectorBlock: block,
+                payload: nil)
         } catch {
             throw .storage(error)
         }

@@ -3,14 +3,15 @@ import GrapeModel
 
 /// What the indexes of a collection must hear of a change that is in the store.
 enum IndexChange: Sendable {
-    /// `payload` in canonical JSON; nil: as its row has it.
+    /// `form` and `payload`, in canonical JSON, are nil where the row is to be asked for them.
     case put(
-        CollectionID, id: [UInt8], version: LogIndex, shard: ShardID, vectorBlock: [UInt8], payload: [UInt8]?)
+        CollectionID, id: [UInt8], form: WrittenID.Form?, version: LogIndex, shard: ShardID, vectorBlock: [UInt8],
+        payload: [UInt8]?)
     case remove(CollectionID, id: [UInt8])
 
     var collection: CollectionID {
         switch self {
-        case .put(let collection, _, _, _, _, _), .remove(let collection, _): collection
+        case .put(let collection, _, _, _, _, _, _), .remove(let collection, _): collection
         }
     }
 
@@ -38,7 +39,7 @@ enum IndexChange: Sendable {
         var scratch = JSONDocument()
         for change in changes {
             switch change {
-            case .put(let collection, let id, let version, let shard, let block, let payload):
+            case .put(let collection, let id, let form, let version, let shard, let block, let payload):
                 guard let collection = collections[collection] else { continue }
                 let vectors = VectorBlock.decode(block.span) ?? []
                 for (position, index) in collection.indexes.enumerated() {
@@ -47,7 +48,8 @@ enum IndexChange: Sendable {
                         continue
                     }
                     let ordinal = try index.stage(
-                        key: id.span, version: version.rawValue, shard: shard.rawValue, vector: vector.values.span)
+                        key: id.span, version: version.rawValue, shard: shard.rawValue, vector: vector.values.span,
+                        tag: form?.tag ?? 0)
                     steps.append(.birth(index, ordinal))
                     collection.fields[position].note(ordinal, payload: payload, scratch: &scratch)
                 }

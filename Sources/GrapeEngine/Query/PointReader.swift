@@ -16,20 +16,24 @@ struct PointReader {
 
     /// The rows of many points, in their order; nil where there is no such point.
     func rows(_ keys: [[UInt8]]) throws(StorageError) -> [PointRow?] {
+        let values = try database.multiRead(.payloads, keys)
         var rows: [PointRow?] = []
         rows.reserveCapacity(keys.count)
-        for (key, result) in zip(keys, try database.multiGet(.payloads, keys)) {
-            switch result {
-            case .missing: rows.append(nil)
-            case .corrupt(let error): throw error
-            case .value(let bytes):
-                guard let row = PointRow(encoded: bytes) else {
-                    throw .damagedRow(path: database.path, family: .payloads, key: key)
-                }
-                rows.append(row)
-            }
-        }
+        for (place, key) in keys.enumerated() { rows.append(try row(values, place, key: key)) }
         return rows
+    }
+
+    /// One of many rows that were read from `payloads`; nil where there is no such point.
+    func row(_ values: borrowing PinnedValues, _ place: Int, key: [UInt8]) throws(StorageError) -> PointRow? {
+        switch values.status(place) {
+        case .missing: return nil
+        case .corrupt(let error): throw error
+        case .found:
+            guard let row = PointRow(encoded: values.bytes(place)) else {
+                throw .damagedRow(path: database.path, family: .payloads, key: key)
+            }
+            return row
+        }
     }
 
     /// A point's row and its vectors as of one moment. A write between the two reads shows in the versions; then both

@@ -58,16 +58,23 @@ package struct PointRow: Sendable, Hashable {
     }
 
     /// nil where the bytes are no row of this format.
-    package init?(encoded bytes: [UInt8]) {
-        var reader = ByteReader(bytes)
-        guard reader.integer(UInt8.self) == Self.format, let code = reader.integer(UInt8.self),
-            let vectorVersion = reader.integer(UInt64.self), let version = reader.integer(UInt64.self),
-            let hash = reader.integer(UInt64.self), let form = WrittenID.Form(code: code, reader: &reader),
-            let payload = reader.bytes(reader.count)
-        else { return nil }
+    package init?(encoded bytes: [UInt8]) { self.init(encoded: bytes.span) }
+
+    package init?(encoded row: Span<UInt8>) {
+        guard let start = Self.payloadOffset(of: row) else { return nil }
+        let form: WrittenID.Form
+        switch row[1] {
+        case WrittenID.Form.number.code: form = .number
+        case WrittenID.Form.text.code: form = .text
+        case WrittenID.Form.spelling("").code:
+            guard let text = row.string(Self.headerBytes + 4..<start) else { return nil }
+            form = .spelling(text)
+        default: return nil
+        }
         self.init(
-            form: form, vectorVersion: LogIndex(vectorVersion), version: LogIndex(version), hash: hash,
-            payload: Payload(uncheckedJSON: Array(payload)))
+            form: form, vectorVersion: LogIndex(row.uint64LittleEndian(at: 2)),
+            version: LogIndex(row.uint64LittleEndian(at: 10)), hash: row.uint64LittleEndian(at: 18),
+            payload: Payload(uncheckedJSON: row.copyBytes(start..<row.count)))
     }
 }
 
@@ -78,6 +85,18 @@ extension WrittenID.Form {
         case .number: 0
         case .text: 1
         case .spelling: 2
+        }
+    }
+
+    /// The form in two bits, as an index keeps it with the point's key; 0 stands for an unknown one.
+    package var tag: UInt8 { code + 1 }
+
+    /// nil where the tag does not tell: it is none, or there is a spelling, which only the row has.
+    package init?(tag: UInt8) {
+        switch tag {
+        case Self.number.tag: self = .number
+        case Self.text.tag: self = .text
+        default: return nil
         }
     }
 

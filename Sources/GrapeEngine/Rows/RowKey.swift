@@ -65,9 +65,12 @@ package struct RowKeyPrefix: Sendable, Hashable {
         return bytes
     }
 
-    package func key(ofEncoded id: [UInt8]) -> [UInt8] {
+    package func key(ofEncoded id: [UInt8]) -> [UInt8] { key(ofEncoded: id.span) }
+
+    package func key(ofEncoded id: Span<UInt8>) -> [UInt8] {
         var bytes = lowerBound
-        bytes.append(contentsOf: id)
+        bytes.reserveCapacity(Self.byteCount + id.count)
+        for place in id.indices { bytes.append(id[place]) }
         return bytes
     }
 }

@@ -90,8 +90,8 @@ struct ApplyTurn: ~Copyable {
         batch.put(.payloads, key: key, value: row.encoded)
         indexChanges.append(
             .put(
-                prefix.collection, id: id, version: version, shard: prefix.shard, vectorBlock: write.vectorBlock,
-                payload: write.payload.json))
+                prefix.collection, id: id, form: write.id.form, version: version, shard: prefix.shard,
+                vectorBlock: write.vectorBlock, payload: write.payload.json))
     }
 
     /// Whether the point was there.

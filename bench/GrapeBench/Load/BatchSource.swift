@@ -9,6 +9,8 @@ actor BatchSource {
         let body: ByteBuffer
     }
 
+    /// Points to hand out.
+    let rows: Int
     private let file: NumPyFile
     private let payloads: PayloadLines?
     private let batchSize: Int
@@ -25,9 +27,10 @@ actor BatchSource {
 
     init(
         base: String, payload: String?, batchSize: Int, metric: DistanceMetric, wire: WireProtocol = .rest,
-        collection: String? = nil
+        collection: String? = nil, rowsMax: Int? = nil
     ) throws {
         file = try NumPyFile(path: base)
+        rows = min(rowsMax ?? .max, file.header.rows)
         payloads = try payload.map { try PayloadLines(path: $0) }
         self.batchSize = batchSize
         self.metric = metric
@@ -39,7 +42,7 @@ actor BatchSource {
 
     /// Nil behind the last point.
     func next() throws -> Batch? {
-        let count = min(batchSize, file.header.rows - handedOut)
+        let count = min(batchSize, rows - handedOut)
         guard count > 0 else { return nil }
         let body = wire == .rest ? try json(count) : try message(count)
         handedOut += count

@@ -21,6 +21,10 @@ struct LoadCommand: AsyncParsableCommand {
     var batch = 100
     @Option(help: "Requests under way at once.")
     var clients = 8
+    @Option(help: "Points a second, sent when due, however long answers take; as many as there can be otherwise.")
+    var rate: Double?
+    @Option(help: "Points to load, from the first row on; all otherwise.")
+    var rows: Int?
     @Option(name: .customLong("protocol"), help: "How servers are spoken to.")
     var wireProtocol = WireProtocol.rest
     @Option(help: "Metric of a collection that is made; vectors are normalised for cosine.")
@@ -31,12 +35,14 @@ struct LoadCommand: AsyncParsableCommand {
     func validate() throws {
         try (1...10_000).require(batch, for: "--batch")
         try (1...1_000).require(clients, for: "--clients")
+        if let rate { try (0.001...1e9).require(rate, for: "--rate") }
+        if let rows { try (1...Int.max).require(rows, for: "--rows") }
     }
 
     func run() async throws {
         let source = try BatchSource(
             base: base, payload: payload, batchSize: batch, metric: metric, wire: wireProtocol,
-            collection: collection)
+            collection: collection, rowsMax: rows)
         let header = await source.header
         _ = try await PersistentClient.reachable(
             of: endpoint.endpoints, on: MultiThreadedEventLoopGroup.singleton.next())
@@ -46,13 +52,13 @@ struct LoadCommand: AsyncParsableCommand {
             try await CollectionSetup(name: name, dimension: header.columns, metric: metric).run(at: rest[0])
         }
         let load = LoadRun(
-            source: source, points: header.rows, endpoints: endpoint.endpoints,
+            source: source, points: source.rows, endpoints: endpoint.endpoints,
             path: wireProtocol == .grpc ? GRPCPath.upsertBatch : try CollectionPath.vectors(collection) + "/batch",
-            clients: clients, wire: wireProtocol)
+            clients: clients, wire: wireProtocol, batchRate: rate.map { $0 / Double(batch) })
         let (figures, firstError) = try await load.run()
         var report = Report()
         report.setting = [
-            ("rows", .number(header.rows)), ("dimension", .number(header.columns)), ("batch", .number(batch)),
+            ("rows", .number(source.rows)), ("dimension", .number(header.columns)), ("batch", .number(batch)),
             ("clients", .number(clients)), ("protocol", .text(wireProtocol.rawValue)),
         ]
         report.load = figures

@@ -2,7 +2,7 @@ import GrapeModel
 import NIOCore
 import NIOPosix
 
-/// Writes all points of a file to servers, by several clients at once.
+/// Writes all points of a file to servers, by several clients at once: one batch after the other, or each when it is due.
 actor LoadRun {
     private let source: BatchSource
     private let endpoints: [Endpoint]
@@ -10,6 +10,7 @@ actor LoadRun {
     private let clients: Int
     private let wire: WireProtocol
     private var progress: Progress
+    private var pace: Pace?
 
     private var written = 0
     private var errors = 0
@@ -17,13 +18,18 @@ actor LoadRun {
     private var firstError: String?
     private var latencies = LatencyHistogram()
 
-    init(source: BatchSource, points: Int, endpoints: [Endpoint], path: String, clients: Int, wire: WireProtocol) {
+    /// - Parameter batchRate: batches a second; nil: as many as there can be.
+    init(
+        source: BatchSource, points: Int, endpoints: [Endpoint], path: String, clients: Int, wire: WireProtocol,
+        batchRate: Double? = nil
+    ) {
         self.source = source
         self.endpoints = endpoints
         self.path = path
         self.clients = clients
         self.wire = wire
         progress = Progress(total: points)
+        pace = batchRate.map { Pace(rate: $0) }
     }
 
     /// - Returns: the figures, and what the first failed batch was answered.
@@ -49,7 +55,9 @@ actor LoadRun {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         var client = PersistentClient(endpoints: endpoints, number: number, loop: loop, wire: wire)
         while let batch = try await source.next() {
-            let started = ContinuousClock.now
+            let due = pace?.next()
+            if let due { await loop.wait(until: due) }
+            let started = due ?? ContinuousClock.now
             do {
                 let answer = try await client.send(HTTPRequest(.POST, path, body: batch.body))
                 note(answer, of: batch, latency: ContinuousClock.now - started)

@@ -26,6 +26,8 @@ struct SearchCommand: AsyncParsableCommand {
     var clients = 8
     @Option(help: "Seconds for each value of ef.")
     var duration = 10
+    @Option(help: "Searches a second, sent when due, however long answers take; as many as there can be otherwise.")
+    var rate: Double?
     @Option(name: .customLong("protocol"), help: "How servers are spoken to.")
     var wireProtocol = WireProtocol.rest
     @Option(help: "strong or eventual.")
@@ -47,6 +49,7 @@ struct SearchCommand: AsyncParsableCommand {
         try (Truth.depth...10_000).require(limit, for: "--limit")
         try (1...10_000).require(clients, for: "--clients")
         try (1...86_400).require(duration, for: "--duration")
+        if let rate { try (0.001...1e9).require(rate, for: "--rate") }
     }
 
     func run() async throws {
@@ -82,7 +85,7 @@ struct SearchCommand: AsyncParsableCommand {
         let run = SearchRun(
             endpoints: endpoint.endpoints,
             path: wireProtocol == .grpc ? GRPCPath.search : try CollectionPath.vectors(collection) + "/search",
-            bodies: try requests.bodies(for: vectors), wire: wireProtocol)
+            bodies: try requests.bodies(for: vectors), wire: wireProtocol, rate: rate)
         let warmUp = Duration.milliseconds(min(duration * 100, 1_000))
         return try await run.run(clients: clients, warmUp: warmUp, duration: .seconds(duration))
     }

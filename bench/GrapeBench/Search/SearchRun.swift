@@ -3,7 +3,8 @@ import GrapeProto
 import NIOCore
 import NIOPosix
 
-/// Sends searches to servers for a while, by several clients at once, each with one search under way.
+/// Sends searches to servers for a while, by several clients at once, each with one search under way: the next at once
+/// (closed loop), or when it is due at a given rate (open loop).
 ///
 /// The actor lives on one event loop, with all connections: an answer leads to the next request without a change of
 /// thread. Answers are kept, not read, while the clock runs; recall is worked out from them afterwards, so that it is
@@ -15,6 +16,9 @@ actor SearchRun {
     private let path: String
     private let bodies: [ByteBuffer]
     private let wire: WireProtocol
+    /// Searches a second; nil: as many as there can be.
+    private let rate: Double?
+    private var pace: Pace?
 
     private var nextQuery = 0
     private var latencies = LatencyHistogram()
@@ -26,13 +30,14 @@ actor SearchRun {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
-    init(endpoints: [Endpoint], path: String, bodies: [ByteBuffer], wire: WireProtocol) {
+    init(endpoints: [Endpoint], path: String, bodies: [ByteBuffer], wire: WireProtocol, rate: Double? = nil) {
         loop = MultiThreadedEventLoopGroup.singleton.next()
         executor = loop.executor
         self.endpoints = endpoints
         self.path = path
         self.bodies = bodies
         self.wire = wire
+        self.rate = rate
         answers = Array(repeating: nil, count: bodies.count)
     }
 
@@ -67,6 +72,7 @@ actor SearchRun {
 
     private func search(clients: Int, for duration: Duration) async throws {
         let deadline = ContinuousClock.now + duration
+        pace = rate.map { Pace(rate: $0) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<clients {
                 group.addTask { try await self.client(number, until: deadline) }
@@ -80,7 +86,12 @@ actor SearchRun {
         while ContinuousClock.now < deadline {
             let query = nextQuery % bodies.count
             nextQuery += 1
-            let started = ContinuousClock.now
+            let due = pace?.next()
+            if let due {
+                guard due < deadline else { break }
+                await loop.wait(until: due)
+            }
+            let started = due ?? ContinuousClock.now
             do {
                 let answer = try await client.send(HTTPRequest(.POST, path, body: bodies[query]))
                 note(answer, query: query, latency: ContinuousClock.now - started)

@@ -8,7 +8,8 @@ static const grape_kernels *supported(size_t position) {
     case 1: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &grape_kernels_avx2 : NULL;
     case 2:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
-                && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vpopcntdq")
+                && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+                && __builtin_cpu_supports("avx512vpopcntdq")
             ? &grape_kernels_avx512 : NULL;
 #elif defined(__aarch64__)
     case 3: return &grape_kernels_neon;

@@ -135,6 +135,11 @@ struct KernelTests {
             for (value, wanted) in zip(found, expected) {
                 #expect(abs(value - wanted) <= 1e-4 * abs(wanted) + 1e-3, "\(String(cString: kernels.name))")
             }
+            // To the bit, whatever else is in the batch and however many there are.
+            for first in 0..<12 {
+                let some = run(kernels.codes, description, (UInt32(first)..<12).map { $0 })
+                #expect(some == Array(found[first...]), "\(String(cString: kernels.name)) from \(first)")
+            }
         }
         withExtendedLifetime(chunk) {}
     }

@@ -14,25 +14,33 @@ struct IndexBuild {
 
     func run() throws -> (index: CollectionIndex, figures: BuildFigures) {
         if let graph, graph.exists { return try loaded(from: graph) }
-        let built = try built()
-        try graph?.save(built.index)
-        return built
+        let (index, figures, origin) = try built()
+        try graph?.save(index, origin: origin)
+        return (index, figures)
+    }
+
+    /// What the file and the parameters make a graph of; the vectors are added as they are read.
+    private var origin: GraphFile.Origin {
+        GraphFile.Origin(rows: file.header.rows, efConstruction: parameters.efConstruction)
     }
 
     /// Takes the graph from a file: the figures are those of loading.
     private func loaded(from graph: GraphFile) throws -> (index: CollectionIndex, figures: BuildFigures) {
         let loader = try CollectionIndex.Loader(parameters: parameters, clock: VisibilityClock())
         let started = (wall: ContinuousClock.now, cpu: CPUClock.process)
-        try graph.load(into: loader)
+        let found = try graph.load(into: loader)
+        var expected = origin
         while var block = try file.nextBlock(rowsMax: Self.blockRows) {
             if parameters.metric == .cosine { try block.normalise(name: file.name) }
             let values = block.values.span
+            expected.digest.add(values)
             for row in 0..<block.rows {
                 try loader.join(
                     key: RowKey.bytes(block.firstRow + row).span, version: 1, shard: 0,
                     vector: values.extracting(row * block.columns..<(row + 1) * block.columns))
             }
         }
+        guard found == expected else { throw BenchFailure("\(graph.path): the graph of \(found), not of \(expected)") }
         let (index, report) = loader.finish()
         guard report.kept == file.header.rows else {
             throw BenchFailure("\(graph.path): holds \(report.kept) of the \(file.header.rows) points of \(file.name)")
@@ -47,9 +55,10 @@ struct IndexBuild {
     }
 
     /// The clocks stand still while the file is read.
-    private func built() throws -> (index: CollectionIndex, figures: BuildFigures) {
+    private func built() throws -> (index: CollectionIndex, figures: BuildFigures, origin: GraphFile.Origin) {
         let index = try CollectionIndex(parameters: parameters, clock: VisibilityClock())
         var progress = Progress(total: file.header.rows)
+        var origin = origin
         var wall = Duration.zero
         var cpu: UInt64 = 0
         func measured(_ body: () throws -> Void) rethrows {
@@ -60,6 +69,7 @@ struct IndexBuild {
         }
         while var block = try file.nextBlock(rowsMax: Self.blockRows) {
             if parameters.metric == .cosine { try block.normalise(name: file.name) }
+            origin.digest.add(block.values.span)
             try measured {
                 try add(block, to: index)
                 index.drainTail(threads: threads)
@@ -69,7 +79,7 @@ struct IndexBuild {
         let figures = BuildFigures(
             seconds: wall.seconds, cpuSeconds: Double(cpu) / 1e9,
             pointsPerSecond: Double(file.header.rows) / wall.seconds)
-        return (index, figures)
+        return (index, figures, origin)
     }
 
     private func add(_ block: VectorBlock, to index: CollectionIndex) throws {

@@ -56,8 +56,25 @@ package final class RaftLogStore: RaftStorage {
         guard cursor.isValid else { return }
         let entry = try Self.entry(key: cursor.key, value: cursor.value, group, database)
         last = entry.id
-        keptBytes = Int(
-            (try? database.approximateSize(.log, from: key(base.index.next), to: key(last.index.next))) ?? 0)
+        keptBytes = try last.index.distance(from: base.index) <= Self.countedEntriesMax ? countBytes() : estimateBytes()
+    }
+
+    /// So many entries are looked at, one by one, to know what they take.
+    private static let countedEntriesMax = 1_000
+
+    private func countBytes() throws(StorageError) -> Int {
+        var cursor = try database.cursor(.log, from: key(base.index.next), to: key(.max))
+        try cursor.seekToFirst()
+        var bytes = 0
+        while cursor.isValid {
+            bytes += cursor.value.count
+            try cursor.next()
+        }
+        return bytes
+    }
+
+    private func estimateBytes() throws(StorageError) -> Int {
+        Int(try database.approximateSize(.log, from: key(base.index.next), to: key(last.index.next)))
     }
 
     // MARK: What the core reads

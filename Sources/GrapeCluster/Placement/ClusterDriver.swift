@@ -15,6 +15,8 @@ import Synchronization
 final class ClusterDriver: Sendable {
     struct State {
         var view: ClusterView
+        /// When it was last looked at.
+        var observed: UInt64 = 0
         var moves = MoveDriver()
         /// A layout from another member, newer than the one that is applied here.
         var borrowed: ClusterLayout?
@@ -38,6 +40,8 @@ final class ClusterDriver: Sendable {
 
     private static let tick = Duration.milliseconds(100)
     static let patience = Duration.seconds(5)
+    /// Milliseconds between two looks that are more than a delay.
+    private static let standstill: UInt64 = 500
 
     init(
         node: NodeNumber, options: NodeOptions, engine: Engine, consensus: Consensus, router: Router,
@@ -101,8 +105,13 @@ final class ClusterDriver: Sendable {
     private func observe(_ round: Int) async {
         let layout = layout
         let now = now
+        let heard = transport?.takeHeard() ?? []
         let view = state.withLock { state in
+            // This process, or the whole machine, may have stood still.
+            if now > state.observed + Self.standstill { state.view.forgive(now - state.observed) }
+            state.observed = now
             state.view.expect(layout.members.map(\.number), at: now)
+            state.view.hear(heard, at: now)
             return state.view
         }
         transport?.setPeers(
@@ -266,18 +275,14 @@ final class ClusterDriver: Sendable {
         return ShardSet(voting.filter(served.contains))
     }
 
-    /// Without word from a majority of the members for long, nothing that needs one can be answered. A node that is too
-    /// busy to report in time still answers on its connections.
+    /// Without word from a majority of the members for long, nothing that needs one can be answered.
     private func isolation(_ layout: ClusterLayout, _ view: ClusterView, _ now: UInt64) -> GrapeError? {
         guard layout.members.count > 1 else { return nil }
         guard layout.member(node) != nil else {
             return GrapeError(
                 .unavailable, "this node is no member of the cluster any more: empty its data_dir to let it join anew")
         }
-        let heard = layout.members.count { member in
-            member.number == node || view.liveness(member.number, at: now) == .alive
-                || transport?.hasHeard(from: member.number, within: .milliseconds(Int64(view.suspectAfter))) ?? false
-        }
+        let heard = layout.members.count { $0.number == node || view.isHeard($0.number, at: now) }
         guard heard <= layout.members.count / 2 else { return nil }
         return GrapeError(
             .unavailable, "only \(heard) of \(layout.members.count) members can be reached, which is no majority",

@@ -10,6 +10,8 @@ package struct ClusterView: Sendable {
     }
 
     private var reports: [NodeNumber: (report: NodeReport, at: UInt64)] = [:]
+    /// When anything else last came from a node.
+    private var heard: [NodeNumber: UInt64] = [:]
     /// Members without a report, with the time since when one is awaited.
     private var expected: [NodeNumber: UInt64] = [:]
     /// Reports older than this make a node suspect.
@@ -26,11 +28,23 @@ package struct ClusterView: Sendable {
         expected[report.number] = nil
     }
 
+    package mutating func hear(_ nodes: Set<NodeNumber>, at now: UInt64) {
+        for node in nodes { heard[node] = now }
+    }
+
+    /// For so long this node itself was not running: what the others said meanwhile lies unread, and they are not older for it.
+    package mutating func forgive(_ milliseconds: UInt64) {
+        reports = reports.mapValues { ($0.report, $0.at + milliseconds) }
+        heard = heard.mapValues { $0 + milliseconds }
+        expected = expected.mapValues { $0 + milliseconds }
+    }
+
     /// Only these are members: others are forgotten, and one that never reports is dead some day like one that stopped.
     package mutating func expect(_ members: [NodeNumber], at now: UInt64) {
         for number in members where reports[number] == nil && expected[number] == nil { expected[number] = now }
         reports = reports.filter { members.contains($0.key) }
         expected = expected.filter { members.contains($0.key) }
+        heard = heard.filter { members.contains($0.key) }
     }
 
     package func report(_ number: NodeNumber) -> NodeReport? { reports[number]?.report }
@@ -49,6 +63,11 @@ package struct ClusterView: Sendable {
         if let age = age(number, at: now) { return age <= suspectAfter ? .alive : age <= deadAfter ? .suspect : .dead }
         guard let since = expected[number], now > since + deadAfter else { return .suspect }
         return .dead
+    }
+
+    /// Whether anything came from the node lately. One that is too busy to report in time still answers on its connections.
+    package func isHeard(_ number: NodeNumber, at now: UInt64) -> Bool {
+        liveness(number, at: now) == .alive || heard[number].map { now <= $0 + suspectAfter } ?? false
     }
 
     /// The node that says it leads the group, in the newest term of all that say so and are not suspect.

@@ -22,8 +22,8 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         var listener: (any Channel)?
         weak var handler: (any TransportHandler)?
         var noted: [String: ContinuousClock.Instant] = [:]
-        /// When anything last came from a node.
-        var heard: [NodeNumber: ContinuousClock.Instant] = [:]
+        /// Nodes from which anything came since it was asked last.
+        var heard: Set<NodeNumber> = []
         var isStopped = false
     }
 
@@ -129,9 +129,12 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         for link in opened { link.dialIfIdle() }
     }
 
-    /// Whether anything came from the node within this time.
-    package func hasHeard(from node: NodeNumber, within time: Duration) -> Bool {
-        state.withLock { $0.heard[node].map { .now - $0 <= time } ?? false }
+    /// Nodes from which anything came since the last call.
+    func takeHeard() -> Set<NodeNumber> {
+        state.withLock { state in
+            defer { state.heard = [] }
+            return state.heard
+        }
     }
 
     package func isConnected(to node: NodeNumber) -> Bool { link(node, .quick)?.isOpen ?? false }
@@ -220,9 +223,7 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         return refusal
     }
 
-    func heard(from node: NodeNumber) {
-        state.withLock { $0.heard[node] = .now }
-    }
+    func heard(from node: NodeNumber) { state.withLock { _ = $0.heard.insert(node) } }
 
     /// A connection that had entered is closed.
     func left(_ number: NodeNumber) {

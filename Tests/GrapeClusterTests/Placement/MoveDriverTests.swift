@@ -66,35 +66,6 @@ import Testing
         #expect(!answer(voters, voters), "the joint configuration is left first")
     }
 
-    @Test func `What all other replicas have applied is known once each has reported`() {
-        var layout = layout
-        layout = ClusterLayout(
-            members: layout.members,
-            placements: [ShardPlacement(replicas: (1...3).map { ReplicaPlace(node: NodeNumber($0), serial: $0) })],
-            replicaCount: 3, nextNode: 5, nextSerial: 5)
-        var view = ClusterView(suspectAfter: 10, deadAfter: 100)
-        let shard = LogGroup.shard(ShardID(0))
-        func known(to node: UInt32) -> UInt64? {
-            view.appliedElsewhere(layout, seenFrom: NodeNumber(node))[shard]?.rawValue
-        }
-        func take(_ node: UInt32, serial: UInt32, _ applied: UInt64) {
-            let group = NodeReport.Group(
-                group: shard, serial: serial, isLeader: false, isLearner: false, isLost: false, isInstalling: false,
-                term: 1, applied: applied, points: 0, bytes: 0)
-            view.take(
-                NodeReport(
-                    number: NodeNumber(node), raftAddress: nil, uptimeSeconds: 0, freeBytes: 0, residentBytes: 0,
-                    groups: [group]), at: 0)
-        }
-        take(1, serial: 1, 50)
-        take(2, serial: 2, 40)
-        #expect(known(to: 1) == nil)
-        take(3, serial: 7, 30)
-        #expect(known(to: 1) == nil, "it speaks of another replica")
-        take(3, serial: 3, 30)
-        #expect(known(to: 1) == 30 && known(to: 2) == 30 && known(to: 3) == 40)
-    }
-
     private func report(_ applied: UInt64, isDurable: Bool) -> NodeReport.Group {
         NodeReport.Group(
             group: .catalog, serial: 2, isLeader: false, isLearner: false, isLost: false, isInstalling: false,

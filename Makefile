@@ -8,7 +8,7 @@ IMPORT_CHECK = --explicit-target-dependency-import-check error
 
 SHELL = /bin/bash -o pipefail
 .DEFAULT_GOAL := help
-.PHONY: help setup demo stop-demo cluster stop-cluster test check lint imports format release bench bench-index costs bench-cluster \
+.PHONY: help setup demo stop-demo cluster stop-cluster test check lint imports format release bench bench-index bench-server costs bench-cluster \
 	simulate faults clean
 
 help: ## list the targets
@@ -68,6 +68,9 @@ costs: ## count allocations of inserts, searches, requests; fails above bench/co
 	python3 scripts/check_costs.py "$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-bench"
 	python3 scripts/check_request_costs.py "$$(swift build $(SWIFT_FLAGS) --show-bin-path)/grape-vector-db-server"
 
+bench-server: ## measure a server, with chromadb and milvus-lite beside it; MILLION=1: a server with a million points
+	@scripts/bench_server.sh $(if $(MILLION),--million)
+
 bench-cluster: ## measure replicated writes of three nodes, with etcd beside them
 	@scripts/bench_etcd.sh
 
@@ -84,4 +87,4 @@ faults: setup ## kill, pause and cut off nodes under load for $(SECONDS) seconds
 
 clean: ## remove what was built; data stay
 	swift package clean
-	rm -rf .build/bench-venv
+	rm -rf .build/bench-venv .build/server-venv

@@ -2,7 +2,7 @@
 # Installs what building and running Grape needs and is missing: Debian packages, through apt. Says what to install
 # where there is no apt, and what is wrong where there is no Swift. Takes a moment when nothing is missing.
 #
-#   scripts/setup.sh [--bench | --cluster-bench]      also what the comparison with hnswlib, or with etcd, needs
+#   scripts/setup.sh [--bench | --cluster-bench | --server-bench]      also what a comparison with others needs
 set -eu
 
 fail() {
@@ -69,6 +69,9 @@ bench_needs=
 if [ "${1:-}" = --bench ]; then
     bench_needs="module ensurepip python3-venv
 python-header Python.h python3-dev"
+elif [ "${1:-}" = --server-bench ]; then
+    bench_needs="module ensurepip python3-venv
+command h2load nghttp2-client"
 elif [ "${1:-}" = --cluster-bench ]; then
     bench_needs="command h2load nghttp2-client
 command protoc protobuf-compiler"

@@ -96,7 +96,7 @@ import Testing
 
     @Test func afterItsDeadlineAWriteIsUnknownAndARefusedOneIsNot() async throws {
         var options = Self.hasty
-        options.timeout = .milliseconds(500)
+        options.timeout = .seconds(2)
         let cases: [(FakeNode.Reaction, GrapeError.Code)] = [
             (.hang, .outcomeUnknown), (.answer(503, Self.error("unavailable")), .unavailable),
             (.answer(429, Self.error("memory_limit")), .memoryLimit),
@@ -107,7 +107,7 @@ import Testing
                 let start = ContinuousClock.now
                 let error = await #expect(throws: GrapeError.self) { try await client.upsertPoint(Self.point) }
                 #expect(error?.code == code)
-                #expect(ContinuousClock.now - start < .seconds(3))
+                #expect(ContinuousClock.now - start < .seconds(10))
             }
         }
     }

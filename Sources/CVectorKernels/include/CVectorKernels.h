@@ -134,15 +134,6 @@ static inline void grape_prefetch(const void *address, size_t bytes) {
     for (size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch((const char *)address + offset, 0, 2);
 }
 
-/// Asks for the marks that `grape_gather_unvisited` will look at: of a million points they no longer lie in the cache.
-static inline void grape_prefetch_marks(
-    const uint32_t *links, size_t capacity, const uint8_t *visited, size_t visited_count) {
-    for (size_t i = 0; i < capacity; i += 1) {
-        uint32_t ordinal = __atomic_load_n(&links[i], __ATOMIC_RELAXED);
-        __builtin_prefetch(visited + (ordinal < visited_count ? ordinal : 0), 0, 2);
-    }
-}
-
 /// Copies the links not yet visited to `batch`, marks them visited and returns how many they are. Ordinals from
 /// `visited_count` on (unused slots, and points younger than the search) are left out.
 static inline size_t grape_gather_unvisited(const uint32_t *links, size_t capacity, uint8_t *visited,

@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -194,10 +195,8 @@ class PythonServer(Server):
 
     def search(self, data, effort, seconds, clients=CLIENTS):
         self.set_effort(effort)
-        self.clients(clients, _search, data, 1, effort)  # warm
-        cpu = self.cpu()
         results = self.clients(clients, _search, data, seconds, effort)
-        cpu = self.cpu() - cpu
+        cpu = self.cpu() - self.begun_cpu
         times = [time for _, times, _ in results for time in times]
         found = {query: ids for answers, _, _ in results for query, ids in answers.items()}
         return {"effort": effort, "recall": recall(found, data.truth),
@@ -207,11 +206,16 @@ class PythonServer(Server):
 
     def clients(self, count, work, data, *arguments):
         context = multiprocessing.get_context("spawn")
-        barrier, results = context.Barrier(count), context.Queue()
+        barrier, results = context.Barrier(count + 1), context.Queue()
         processes = [context.Process(target=_client, args=(work, type(self), self.port, data, number, count, barrier,
                                                            results, arguments)) for number in range(count)]
         for process in processes:
             process.start()
+        try:
+            barrier.wait()
+        except threading.BrokenBarrierError:
+            pass  # a client failed, and says so itself
+        self.begun_cpu = self.cpu()
         answers = [results.get() for _ in processes]
         for process in processes:
             process.join()
@@ -227,7 +231,9 @@ class PythonServer(Server):
 def _client(work, server, port, data, number, count, barrier, results, arguments):
     try:
         client = server.connect(port)
-        data.open()
+        data.open(with_base=work is _insert)
+        if work is _search:
+            work(server, client, data, number, count, 1, *arguments[1:])  # warm
         barrier.wait()
         results.put(work(server, client, data, number, count, *arguments))
     except Exception as error:  # the parent can't see it otherwise

@@ -261,6 +261,7 @@ def picture(results):
              for name, found in results.items()}
     if "Grape" in results:
         lines["Grape", "4 4"] = [(p["rate"], p["p95_ms"]) for p in results["Grape"]["open_loop"]]
+    lines = {key: [(max(rate, 0.1), latency) for rate, latency in line] for key, line in lines.items()}
     points = numpy.log10(numpy.array([point for line in lines.values() for point in line]))
     low, high = numpy.floor(points.min(axis=0) * 2) / 2, numpy.ceil(points.max(axis=0) * 2) / 2
 

@@ -24,9 +24,9 @@ import numpy
 from measured_servers import Chroma, Grape, Milvus, fetch
 
 RECALL = 0.95
-EFFORTS = {"Grape": (16, 20, 24, 32, 48, 64), "Chroma": (10, 20, 30, 40, 60, 80, 120), "milvus-lite": (10, 20, 30, 40, 60, 80, 120)}
+EFFORTS = {"Grape": (16, 20, 24, 32, 48, 64), "Chroma": (16, 32, 64, 128), "milvus-lite": (16, 32, 64, 128)}
 RATES = (0.3, 0.5, 0.7, 0.85, 0.95)
-CLIENT_COUNTS = (1, 2, 4, 8)
+CLIENT_COUNTS = (1, 3)
 
 
 class Data:
@@ -38,9 +38,10 @@ class Data:
         self.base_path, self.query_path = folder / "base.f16.npy", folder / "queries.f16.npy"
         self.truth_path, self.payload = folder / "truth_all.npy", folder / "payload.jsonl.gz"
 
-    def open(self):
-        self.base, self.queries = (self.unit(path) for path in (self.base_path, self.query_path))
-        self.truth = numpy.load(self.truth_path)
+    def open(self, with_base=True):
+        if with_base:
+            self.base = self.unit(self.base_path)
+        self.queries, self.truth = self.unit(self.query_path), numpy.load(self.truth_path)
         return self
 
     @staticmethod
@@ -74,7 +75,7 @@ def measure_search(server, data, seconds):
             break
     best = points[-1]
     closed = [server.search(data, best["effort"], seconds, clients=count) | {"clients": count}
-              for count in CLIENT_COUNTS[:-1]] + [best | {"clients": CLIENT_COUNTS[-1]}]
+              for count in CLIENT_COUNTS] + [best | {"clients": 8}]
     return {"search": best, "efforts": points, "closed_loop": closed}
 
 
@@ -85,9 +86,9 @@ def measure_grape(server, data, seconds):
                           for share in RATES]
     found["grpc"] = server.search(data, ef, seconds, protocol="grpc")
     found["grpc_empty_cpu_us"] = empty_call(server, seconds)
-    # Into the same collection once more: every point is written anew, beside the index's work on those before.
+    # Into a second collection, so that the points are new as they were when the highest rate was measured.
     rate = found["load"]["burst_points_per_second"] * 0.7
-    found["writes_at_70"] = server.load(data, "--rate", rate) | {"rate": round(rate)}
+    found["writes_at_70"] = server.load(data, "--rate", rate, "--collection", "second") | {"rate": round(rate)}
     return found
 
 
@@ -130,8 +131,11 @@ def compare(options):
             print(f"{name} is left out: {error}")
         finally:
             shutil.rmtree(root, ignore_errors=True)
+        report = {"data": data.name, "rows": len(data.base), "dimension": data.base.shape[1], "servers": results}
+        if options.json:
+            pathlib.Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
     print_tables(results)
-    return {"data": data.name, "rows": len(data.base), "dimension": data.base.shape[1], "servers": results}
+    return report
 
 
 def table(head, rows):
@@ -257,6 +261,7 @@ def picture(results):
              for name, found in results.items()}
     if "Grape" in results:
         lines["Grape", "4 4"] = [(p["rate"], p["p95_ms"]) for p in results["Grape"]["open_loop"]]
+    lines = {key: [(max(rate, 0.1), latency) for rate, latency in line] for key, line in lines.items()}
     points = numpy.log10(numpy.array([point for line in lines.values() for point in line]))
     low, high = numpy.floor(points.min(axis=0) * 2) / 2, numpy.ceil(points.max(axis=0) * 2) / 2
 
@@ -303,7 +308,7 @@ def main():
     parser.add_argument("--svg")
     options = parser.parse_args()
     result = million(options) if options.million else compare(options)
-    if options.json:
+    if options.json and options.million:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
     if options.svg and not options.million:
         pathlib.Path(options.svg).write_text(picture(result["servers"]))

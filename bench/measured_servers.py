@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -194,10 +195,8 @@ class PythonServer(Server):
 
     def search(self, data, effort, seconds, clients=CLIENTS):
         self.set_effort(effort)
-        self.clients(clients, _search, data, 1, effort)  # warm
-        cpu = self.cpu()
         results = self.clients(clients, _search, data, seconds, effort)
-        cpu = self.cpu() - cpu
+        cpu = self.cpu() - self.begun_cpu
         times = [time for _, times, _ in results for time in times]
         found = {query: ids for answers, _, _ in results for query, ids in answers.items()}
         return {"effort": effort, "recall": recall(found, data.truth),
@@ -207,11 +206,16 @@ class PythonServer(Server):
 
     def clients(self, count, work, data, *arguments):
         context = multiprocessing.get_context("spawn")
-        barrier, results = context.Barrier(count), context.Queue()
+        barrier, results = context.Barrier(count + 1), context.Queue()
         processes = [context.Process(target=_client, args=(work, type(self), self.port, data, number, count, barrier,
                                                            results, arguments)) for number in range(count)]
         for process in processes:
             process.start()
+        try:
+            barrier.wait()
+        except threading.BrokenBarrierError:
+            pass  # a client failed, and says so itself
+        self.begun_cpu = self.cpu()
         answers = [results.get() for _ in processes]
         for process in processes:
             process.join()
@@ -227,7 +231,9 @@ class PythonServer(Server):
 def _client(work, server, port, data, number, count, barrier, results, arguments):
     try:
         client = server.connect(port)
-        data.open()
+        data.open(with_base=work is _insert)
+        if work is _search:
+            work(server, client, data, number, count, 1, *arguments[1:])  # warm
         barrier.wait()
         results.put(work(server, client, data, number, count, *arguments))
     except Exception as error:  # the parent can't see it otherwise
@@ -309,7 +315,13 @@ class Milvus(PythonServer):
         self.port = free_ports(1)[0]
         program = pathlib.Path(os.sys.executable).parent / "milvus-lite"
         self.run([program, "server", "--data-dir", self.root / "milvus", "--host", "127.0.0.1", "--port", self.port])
-        self.wait(lambda: self.connect(self.port).list_collections())
+        self.wait(self.greet)
+
+    def greet(self):
+        client = self.connect(self.port)
+        client.list_collections()
+        # Its client pings an idle connection more often than its server allows.
+        client.close()
 
     def create(self, dimension):
         from pymilvus import DataType
@@ -319,6 +331,7 @@ class Milvus(PythonServer):
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
         index.add_index("vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 200})
         client.create_collection("bench", schema=schema, index_params=index)
+        client.close()
 
     def load(self, data, seconds=None):
         self.create(data.base.shape[1])
@@ -340,7 +353,15 @@ class Milvus(PythonServer):
         return [hit["id"] for hit in hits]
 
     def settle(self, count):
-        client = self.connect(self.port)
-        client.flush("bench", timeout=3600)
-        while client.describe_index("bench", "vector")["pending_index_rows"]:
-            time.sleep(0.25)
+        """A flush takes longer than its server lets an idle connection live: then it is asked again."""
+        from pymilvus.exceptions import MilvusException
+        pending = True
+        while pending:
+            client = self.connect(self.port)
+            try:
+                client.flush("bench", timeout=3600)
+                pending = client.describe_index("bench", "vector")["pending_index_rows"] > 0
+            except MilvusException:
+                time.sleep(1)
+            finally:
+                client.close()

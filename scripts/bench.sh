@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints what Grape does: its index beside hnswlib, faiss and Qdrant's engine, then a server loaded and searched over REST.
+# Prints what Grape does: its index beside hnswlib, faiss and Qdrant's engine, then a server loaded and searched over REST,
+# then that server beside those of chromadb and milvus-lite (bench_server.sh).
 # With --index only the first, whose figures are also in .build/bench-index.json and, as a picture, in .build/bench-index.svg.
 #
 #   GRAPE_BENCH_DATA   directory with base.f16.npy, payload.jsonl.gz, queries.f16.npy, truth_all.npy
@@ -90,3 +91,9 @@ wait "$server" 2>/dev/null || true
 before=$(date +%s%N)
 start
 echo "healthy after $((($(date +%s%N) - before) / 1000000)) ms with $(count points) points, $(count indexed_points) in the graph"
+
+stop_server "$server"
+server=
+echo
+echo "== beside other servers"
+GRAPE_BENCH_DATA=$data scripts/bench_server.sh

@@ -136,12 +136,15 @@ extension Consensus {
     /// The node that leads the group, as its replica here knows; nil where it knows none, or there is no replica.
     package func leader(of group: LogGroup) -> NodeNumber? { published.withLock { $0.leaders[group] } }
 
-    /// Returns when every group that has a replica here has a leader.
+    /// Returns when every group that has a replica here has a leader, and what it leads has applied all that was committed:
+    /// a node alone answers reads without asking anybody.
     func waitUntilLeading(deadline: ContinuousClock.Instant) async throws(GrapeError) {
         while true {
             let status = status()
             if !status.isEmpty,
-                status.allSatisfy({ $0.leader != .none && ($0.role != .leader || $0.hasCommittedInTerm) })
+                status.allSatisfy({
+                    $0.leader != .none && ($0.role != .leader || $0.hasCommittedInTerm && $0.applied >= $0.commit)
+                })
             {
                 return
             }

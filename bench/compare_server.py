@@ -8,6 +8,9 @@ The first form loads the same vectors into each by batches of 100 with 8 clients
 effort whose recall@10 is 0.95, then asks Grape in an open loop at shares of its highest rate. The second loads a million
 vectors of gen768.py (PREFIX.base.npy, .query.npy, .gt.npy) into one server, searches over REST and gRPC, and starts it
 again, with a warm and, as root, with a cold page cache. All CPU is that of the server's processes.
+
+Grape takes loads without waiting for its index (index.backlog_limit is 0), so that a burst and the time until all is indexed
+are told apart.
 """
 import argparse
 import json

@@ -133,7 +133,7 @@ class Grape(Server):
     def start(self):
         self.run([self.server, "--server.data-dir", self.root / f"{self.name}.db", "--server.bind-address", "127.0.0.1",
                   "--server.rest-port", self.rest, "--server.grpc-port", self.grpc, "--monitoring.prometheus-port",
-                  self.metrics, *self.flags])
+                  self.metrics, "--index.backlog-limit", "0", *self.flags])
         self.wait(lambda: fetch(f"{self.url}/health"), 600)
 
     def tool(self, *arguments):

@@ -43,7 +43,7 @@ port=${GRAPE_BENCH_PORT:-6533}
 url=http://127.0.0.1:$port
 start() {
     "$bin/grape-vector-db-server" --server.data-dir "$home/db" --server.bind-address 127.0.0.1 \
-        --server.rest-port "$port" --server.grpc-port 0 --monitoring.prometheus-port "$((port + 1))" \
+        --server.rest-port "$port" --server.grpc-port 0 --monitoring.prometheus-port "$((port + 1))" --index.backlog-limit 0 \
         >>"$home/server.log" 2>&1 </dev/null &
     server=$!
     wait_until_healthy "$url" "$server" "$home/server.log"

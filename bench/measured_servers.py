@@ -142,9 +142,9 @@ class Grape(Server):
             raise SystemExit(f"grape-bench {' '.join(map(str, arguments))}: {result.stderr[-2000:]}")
         return json.loads(result.stdout)
 
-    def load(self, data, *more):
+    def load(self, data, *more, batch=BATCH):
         def run():
-            report = self.tool("load", "--endpoint", self.url, "--base", data.base_path, "--batch", BATCH, "--clients",
+            report = self.tool("load", "--endpoint", self.url, "--base", data.base_path, "--batch", batch, "--clients",
                                CLIENTS, *(("--payload", data.payload) if data.payload else ()), *more)
             figures = report["load"]
             return report["rows"], figures["seconds"], {name: figures[name] for name in ("p50_ms", "p95_ms", "p99_ms")}

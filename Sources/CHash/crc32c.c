@@ -107,22 +107,15 @@ INSTRUCTION static uint32_t instruction_update(uint32_t crc, const uint8_t *byte
 #endif
 
 static crc32c_function chosen = table_update;
-static const char *chosen_name = "table";
 
 __attribute__((constructor)) static void choose(void) {
     fill_slicing();
     fill_shifted();
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("sse4.2")) {
-        chosen = instruction_update;
-        chosen_name = "sse4.2";
-    }
+    if (__builtin_cpu_supports("sse4.2")) chosen = instruction_update;
 #elif defined(__aarch64__)
-    if (getauxval(AT_HWCAP) & HWCAP_CRC32) {
-        chosen = instruction_update;
-        chosen_name = "armv8-crc";
-    }
+    if (getauxval(AT_HWCAP) & HWCAP_CRC32) chosen = instruction_update;
 #endif
 }
 
@@ -133,5 +126,3 @@ uint32_t grape_crc32c(uint32_t seed, const void *bytes, size_t count) {
 uint32_t grape_crc32c_table(uint32_t seed, const void *bytes, size_t count) {
     return ~table_update(~seed, (const uint8_t *)bytes, count);
 }
-
-const char *grape_crc32c_implementation(void) { return chosen_name; }

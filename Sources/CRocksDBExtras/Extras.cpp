@@ -14,6 +14,10 @@ void grape_options_track_write_ahead_logs(rocksdb_options_t *options) {
     options->rep.track_and_verify_wals_in_manifest = true;
 }
 
+void grape_options_set_write_back(rocksdb_options_t *options, uint64_t bytes) {
+    options->rep.bytes_per_sync = bytes;
+}
+
 void grape_options_enable_tickers(rocksdb_options_t *options) {
     options->rep.statistics = rocksdb::CreateDBStatistics();
     options->rep.statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);

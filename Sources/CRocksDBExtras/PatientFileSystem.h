@@ -29,6 +29,14 @@ public:
         const std::string &name, const rocksdb::FileOptions &options,
         std::unique_ptr<rocksdb::FSWritableFile> *result, rocksdb::IODebugContext *) override;
 
+    /// A table is opened once what RocksDB trusts in it is right.
+    rocksdb::IOStatus NewRandomAccessFile(
+        const std::string &name, const rocksdb::FileOptions &options,
+        std::unique_ptr<rocksdb::FSRandomAccessFile> *result, rocksdb::IODebugContext *context) override;
+
+    rocksdb::IOStatus DeleteFile(
+        const std::string &name, const rocksdb::IOOptions &options, rocksdb::IODebugContext *context) override;
+
     /// From now on a full disk is reported: the database is being closed.
     void stop_waiting() { is_patient_.store(false, std::memory_order_release); }
 

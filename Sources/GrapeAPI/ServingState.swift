@@ -29,6 +29,12 @@ package final class ServingState: Sendable {
         phase.withLock { $0 = .stopping }
     }
 
+    package var isStopping: Bool {
+        phase.withLock {
+            if case .stopping = $0 { true } else { false }
+        }
+    }
+
     /// The node, or why there is none.
     package var node: Result<Node, GrapeError> {
         phase.withLock {

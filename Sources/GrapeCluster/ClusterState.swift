@@ -35,6 +35,9 @@ package final class ClusterState: Sendable {
         package var backlogs: [ShardID: Backlogs] = [:]
         /// Why strong calls can't be answered: no majority of the members was heard of for long.
         package var isolation: GrapeError?
+        /// The same, also where this node has just started and has not heard of a majority yet: it is not ready then, but what
+        /// it is asked meanwhile may wait for that.
+        package var solitude: GrapeError?
 
         package init() {}
     }
@@ -53,6 +56,7 @@ package final class ClusterState: Sendable {
     package func update(_ body: (inout View) -> Void) { view.withLock { body(&$0) } }
 
     var isolation: GrapeError? { view.withLock { $0.isolation } }
+    var solitude: GrapeError? { view.withLock { $0.solitude } }
 
     var answersForAllShards: Bool { view.withLock { $0.own.count == shardCount } }
 

@@ -49,13 +49,25 @@ extension Node {
         return layout.placements.enumerated().map { number, placement in
             let shard = ShardID(UInt16(number))
             let group = LogGroup.shard(shard)
-            let leader = view.leader(of: group, at: now)
+            let leader = leader(of: group, view, now)
             return ShardInfo(
                 shard: shard, leader: leader.flatMap { layout.member($0.node)?.nodeID }, term: leader?.report.term ?? 0,
                 points: leader?.report.points ?? 0, bytes: leader?.report.bytes ?? 0,
-                health: view.health(of: shard, layout, at: now).rawValue,
+                health: view.health(of: shard, isLed: leader != nil, layout, at: now).rawValue,
                 replicas: placement.all.map { info($0, group, leader, layout, view, now) })
         }
+    }
+
+    /// Who leads by what replicas here have heard, else by the reports: those tell of a new leader up to half a second late.
+    private func leader(
+        of group: LogGroup, _ view: ClusterView, _ now: UInt64
+    ) -> (node: NodeNumber, report: NodeReport.Group)? {
+        if let node = consensus.leader(of: group), view.liveness(node, at: now) == .alive,
+            let report = view.report(node)?.group(group)
+        {
+            return (node, report)
+        }
+        return view.leader(of: group, at: now)
     }
 
     private func info(

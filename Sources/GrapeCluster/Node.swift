@@ -192,6 +192,8 @@ package final class Node: Sendable {
             }
         }
         startTicking()
+        // A node that just opened is no member of a majority yet, and says so to the first who asks.
+        driver.observe(0)
         tasks.withLock { [driver] in $0.append(Task { await driver.run() }) }
         if transport == nil {
             try await consensus.waitUntilLeading(deadline: .now + .seconds(30))
@@ -255,8 +257,8 @@ package final class Node: Sendable {
 
     // MARK: Health
 
-    /// Why the node can't serve now; nil while it can.
-    package var refusal: GrapeError? { health.withLock { $0.refusal } ?? cluster.isolation }
+    /// Why the node is not healthy now; nil while it is.
+    package var refusal: GrapeError? { health.withLock { $0.refusal } ?? cluster.solitude }
 
     func refuseIfDown() throws(GrapeError) {
         if let refusal = health.withLock({ $0.refusal }) { throw refusal }

@@ -34,10 +34,7 @@ struct BinaryQuantizer: Sendable {
         signs = (0..<layout.codeWords * 2 * Self.rounds).map { _ in generator.next() }
     }
 
-    /// Floats of scratch that `encode` and `prepare` need.
-    var scratchFloats: Int { width }
-
-    /// Writes the code of a stored vector.
+    /// Writes the code of a stored vector; `scratch` has `width` floats.
     func encode(_ vector: UnsafePointer<Float>, to code: UnsafeMutableRawPointer, scratch: UnsafeMutablePointer<Float>)
     {
         rotate(vector, to: scratch)

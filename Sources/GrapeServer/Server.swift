@@ -45,7 +45,8 @@ struct Server {
         do {
             try await group.run()
         } catch let failure as ListenFailure {
-            throw ServerFailure(.portUnavailable, "\(failure)")
+            // A port that was stopped while it opened is no failure.
+            if !serving.isStopping { throw ServerFailure(.portUnavailable, "\(failure)") }
         }
         logger.info("stopped")
     }

@@ -9,9 +9,10 @@ extension Database {
 
     /// Opens the database in `path`, creating it if the options allow.
     ///
-    /// 1. Nobody else may have it open. 2. What is there must be a Grape database with no newer families. 3. The
-    /// write-ahead log must reach what was synced, else it is damaged: RocksDB's point-in-time recovery would drop the
-    /// rest without a word. 4. RocksDB opens it, replaying the log. 5. The format record is checked, upgraded or written.
+    /// 1. Nobody else may have it open. 2. What is there must be a Grape database with no newer families. 3. The MANIFEST,
+    /// before anything looks into it, and the write-ahead log must reach what was synced, else they are damaged: RocksDB
+    /// would drop the rest without a word. 4. RocksDB opens it, replaying the log. 5. The format record is checked,
+    /// upgraded or written.
     package static func open(path: String, options: StorageOptions = StorageOptions()) throws(StorageError) -> Database
     {
         if options.fileSystem != nil { return try openInMemory(path, options) }
@@ -21,18 +22,18 @@ extension Database {
         let isNew = try isEmpty(path, options)
         let settings = RocksSettings(options, path: path)
         if !isNew {
+            try SyncMark.checkManifest(path: path)
             try checkFamilies(settings, at: site)
-            // A directory whose CURRENT cannot be read has been refused by now.
-            try SyncMark.check(path: path) { () throws(StorageError) -> UInt64 in
+            try SyncMark.checkLogs(path: path) { () throws(StorageError) -> UInt64 in
                 let opened = try openHandles(RocksSettings(options, path: path), readOnly: true, at: site)
                 return rocksdb_get_latest_sequence_number(opened.database)
             }
         }
         if !options.readOnly { try checkRoom(path) }
         let handles = try openHandles(settings, readOnly: options.readOnly, at: site)
-        let mark = options.readOnly ? nil : try SyncMark(path: path)
+        let mark = options.readOnly ? nil : try SyncMark(path: path, settings: settings)
         let database = Database(path: path, options: options, handles: handles, syncMark: mark, lease: lease)
-        mark?.observe(settings.monitor)
+        mark?.observe()
         try database.checkFormat()
         if !options.readOnly {
             try database.syncLog()

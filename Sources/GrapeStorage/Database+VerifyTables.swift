@@ -40,9 +40,7 @@ extension Database {
         defer { _ = try? StorageError.check(at: site) { rocksdb_enable_file_deletions(handles.database, 0, &$0) } }
         guard let file = liveFiles().first(where: { $0.name == name }) else { return nil }
         do throws(StorageError) {
-            try StorageError.check(at: site) {
-                grape_verify_table(handles.settings.database, path + "/" + file.name, &$0)
-            }
+            try Self.verifyTable(at: path + "/" + file.name, handles.settings, site)
             return (file.byteCount, nil)
         } catch {
             guard case .corruption(_, _, let detail) = error else { throw error }
@@ -51,5 +49,11 @@ extension Database {
                 detail: detail)
             return (file.byteCount, table)
         }
+    }
+
+    static func verifyTable(
+        at path: String, _ settings: RocksSettings, _ site: StorageError.Site
+    ) throws(StorageError) {
+        try StorageError.check(at: site) { grape_verify_table(settings.database, path, &$0) }
     }
 }

@@ -47,7 +47,7 @@ final class RocksSettings: @unchecked Sendable {
         let cores = max(1, Int32(clamping: sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         rocksdb_options_set_max_background_jobs(database, min(8, max(2, cores / 2 + 1)))
         rocksdb_options_set_max_subcompactions(database, cores >= 8 ? 2 : 1)
-        rocksdb_options_set_bytes_per_sync(database, 1 << 20)
+        grape_options_set_write_back(database, 1 << 20)
         rocksdb_options_set_max_open_files(database, openFilesMax())
         rocksdb_options_set_max_total_wal_size(database, UInt64(options.memtableBudgetBytes))
         rocksdb_options_set_enable_pipelined_write(database, 0)
@@ -127,7 +127,9 @@ final class RocksSettings: @unchecked Sendable {
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
         rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1)
         rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
+        // TableCheck.cpp reads just these; the checksum is XXH3.
         rocksdb_block_based_options_set_format_version(table, 5)
+        rocksdb_block_based_options_set_checksum(table, 4)
         switch family {
         case .vectors, .payloads, .state, .catalog: rocksdb_block_based_options_set_block_size(table, 4 << 10)
         case .log, .indexCheckpoints: rocksdb_block_based_options_set_block_size(table, 64 << 10)

@@ -10,9 +10,6 @@ package enum CRC32C {
     package static func checksum(_ bytes: [UInt8], seed: UInt32 = 0) -> UInt32 {
         bytes.withUnsafeBytes { grape_crc32c(seed, $0.baseAddress, $0.count) }
     }
-
-    /// What runs on this machine: `sse4.2`, `armv8-crc` or `table`.
-    package static var implementation: String { String(cString: grape_crc32c_implementation()) }
 }
 
 /// XXH64, which places points on shards: seed 0, fixed for ever.

@@ -4,7 +4,6 @@ extension Span where Element == UInt8 {
     package func uint16LittleEndian(at offset: Int) -> UInt16 { UInt16(littleEndian: load(at: offset)) }
     package func uint32LittleEndian(at offset: Int) -> UInt32 { UInt32(littleEndian: load(at: offset)) }
     package func uint64LittleEndian(at offset: Int) -> UInt64 { UInt64(littleEndian: load(at: offset)) }
-    package func uint16BigEndian(at offset: Int) -> UInt16 { UInt16(bigEndian: load(at: offset)) }
     package func uint32BigEndian(at offset: Int) -> UInt32 { UInt32(bigEndian: load(at: offset)) }
     package func uint64BigEndian(at offset: Int) -> UInt64 { UInt64(bigEndian: load(at: offset)) }
 

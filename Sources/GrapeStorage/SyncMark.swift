@@ -29,11 +29,14 @@ final class SyncMark: Sendable {
     }
 
     private let path: String
+    private let settings: RocksSettings
     private let descriptor: Int32
     private let state = Mutex(State())
 
-    init(path: String) throws(StorageError) {
+    /// - Parameter settings: of the database, whose handles live at least as long as notes are made.
+    init(path: String, settings: RocksSettings) throws(StorageError) {
         self.path = path
+        self.settings = settings
         descriptor = Glibc.open(path + "/synced", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .system("open synced", at: .init(path: path)) }
     }
@@ -51,8 +54,11 @@ final class SyncMark: Sendable {
         }
     }
 
-    /// Notes the MANIFEST's length, after bringing it to the disk.
+    /// Notes the MANIFEST's length, after bringing it to the disk; not while the disk is full, when it may end in a part of a
+    /// record.
     func noteManifest() {
+        let monitor = settings.monitor
+        guard grape_monitor_is_waiting_for_space(monitor) == 0, grape_monitor_has_error(monitor) == 0 else { return }
         guard let number = try? Self.currentManifest(path) else { return }
         let file = Glibc.open(path + "/" + Self.manifestName(number), O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return }
@@ -63,10 +69,10 @@ final class SyncMark: Sendable {
     }
 
     /// Has `noteManifest` called after every flush and compaction. The mark must outlive the database's handles.
-    func observe(_ monitor: OpaquePointer) {
+    func observe() {
         noteManifest()
         let context = Unmanaged.passUnretained(self).toOpaque()
-        grape_monitor_observe(monitor, { context in noteManifestOfMark(context) }, context)
+        grape_monitor_observe(settings.monitor, { context in noteManifestOfMark(context) }, context)
     }
 
     /// A failure to note is no failure of the sync: the mark stays behind.
@@ -84,32 +90,40 @@ final class SyncMark: Sendable {
 
     // MARK: At the open
 
-    /// Throws `.corruption` if the MANIFEST is shorter than it was, or if the logs, and the tables that
-    /// `openedSequence` looks into when the logs alone do not tell, end before what was synced.
-    static func check(path: String, openedSequence: () throws(StorageError) -> UInt64) throws(StorageError) {
-        guard let bytes = read(path) else { return }
-        if let (number, length) = latest(bytes, .manifest) { try checkManifest(path, number, length) }
-        guard let (synced, _) = latest(bytes, .sequence) else { return }
+    /// Throws `.corruption` if the MANIFEST cannot be read up to the length that it had. A newer MANIFEST than noted is
+    /// normal: RocksDB begins one at every open and when the old one grows long.
+    static func checkManifest(path: String) throws(StorageError) {
+        guard let bytes = read(path), let (number, length) = latest(bytes, .manifest) else { return }
+        let current = try currentManifest(path)
+        let file = manifestName(current)
+        if current < number {
+            let detail = "CURRENT names \(file), but \(manifestName(number)) was in use"
+            throw .corruption(.init(path: path), file: "CURRENT", detail: detail)
+        }
+        guard current == number else { return }
+        let found = Directory.byteCount(path + "/" + file)
+        if found < length {
+            throw .corruption(.init(path: path), file: file, detail: "\(found) bytes long, it had \(length)")
+        }
+        // RocksDB takes zeros, and a record that claims to be longer than the file, for a torn tail: it forgets the records
+        // after them, and deletes the tables that those add.
+        let end = try LogRecords.read(file, path: path) { _, _ in true }
+        if UInt64(end.offset) < length {
+            let detail = "unreadable at byte \(end.offset), \(length) bytes were synced"
+            throw .corruption(.init(path: path), file: file, detail: detail)
+        }
+    }
+
+    /// Throws `.corruption` if the logs, and the tables that `openedSequence` looks into when the logs alone do not tell,
+    /// end before what was synced.
+    static func checkLogs(path: String, openedSequence: () throws(StorageError) -> UInt64) throws(StorageError) {
+        guard let bytes = read(path), let (synced, _) = latest(bytes, .sequence) else { return }
         let scan = try LogScan.run(path: path)
         if scan.reached >= synced { return }
         if try openedSequence() >= synced { return }
         let missing = "writes up to sequence number \(synced) were synced, the logs end at \(scan.reached)"
         let damage = scan.damage.map { "unreadable at byte \($0.offset): " } ?? ""
         throw .corruption(.init(path: path), file: scan.damage?.file ?? scan.lastFile, detail: damage + missing)
-    }
-
-    /// A newer MANIFEST than noted is normal: RocksDB begins one at every open and when the old one grows long.
-    private static func checkManifest(_ path: String, _ number: UInt64, _ length: UInt64) throws(StorageError) {
-        let current = try currentManifest(path)
-        let file = manifestName(current)
-        let found = Directory.byteCount(path + "/" + file)
-        if current < number {
-            let detail = "CURRENT names \(file), but \(manifestName(number)) was in use"
-            throw .corruption(.init(path: path), file: "CURRENT", detail: detail)
-        }
-        if current == number && found < length {
-            throw .corruption(.init(path: path), file: file, detail: "\(found) bytes long, it had \(length)")
-        }
     }
 
     private static func currentManifest(_ path: String) throws(StorageError) -> UInt64 {

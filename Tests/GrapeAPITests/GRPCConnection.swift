@@ -12,7 +12,7 @@ struct GRPCConnection: Sendable {
     /// No call takes longer than this, so no test hangs.
     static var options: CallOptions {
         var options = CallOptions.defaults
-        options.timeout = .seconds(15)
+        options.timeout = .seconds(120)
         return options
     }
 

@@ -80,7 +80,7 @@ import Testing
             }
         }
         await server.stop()
-        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(ContinuousClock.now - start < .seconds(60))
     }
 }
 

@@ -2,7 +2,7 @@ import GrapeModel
 import NIOCore
 import NIOPosix
 
-/// A TCP connection that a test writes bytes to as it likes. It is closed after 20 s at the latest, so no test hangs.
+/// A TCP connection that a test writes bytes to as it likes. It is closed after 120 s at the latest, so no test hangs.
 final class RawConnection {
     struct Response {
         var status: Int
@@ -34,7 +34,7 @@ final class RawConnection {
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()
-        channel.eventLoop.scheduleTask(in: .seconds(20)) { channel.close(promise: nil) }
+        channel.eventLoop.scheduleTask(in: .seconds(120)) { channel.close(promise: nil) }
         return RawConnection(channel, stream)
     }
 

@@ -1,4 +1,5 @@
 import GrapeAPI
+import GrapeCluster
 import GrapeModel
 import Logging
 import NIOCore
@@ -22,13 +23,13 @@ import Testing
     }
 
     @Test func aStoppingServerSaysSoToWhoeverIsStillConnected() async throws {
-        try await TestServer.with { (server) async throws in
+        try await TestServer.with(configure: { $0.stopSeconds = 120 }) { (server) async throws in
             let connection = try await RawConnection.open(port: server.port)
             try await connection.send("GET /health HTTP/1.1\r\n")
             // Only a request that is known to be under way keeps its connection.
             for _ in 0..<50 { _ = try await server.call("GET", "/livez") }
             await server.beginStop()
-            for _ in 0..<100 {
+            for _ in 0..<6_000 {
                 guard (try? await server.call("GET", "/livez")) != nil else { break }
                 try await Task.sleep(for: .milliseconds(10))
             }
@@ -66,11 +67,14 @@ import Testing
     private struct SlowService: HTTPService {
         let isReleased = Release()
 
+        /// A call begins though the threads of Swift's pool are taken.
+        func executor(_ call: String) -> (any TaskExecutor)? { LoopExecutor.wherever }
+
         func admit(_ head: HTTPRequestHead) -> Admission<String> { Admission(.upsert, .call(head.uri)) }
 
         func answer(_ call: String, body: [UInt8], progress: CallProgress) async -> HTTPAnswer {
             progress.submit(points: 7)
-            for _ in 0..<2_000 {
+            for _ in 0..<60_000 {
                 if isReleased.value || call == "/fast" { break }
                 try? await Task.sleep(for: .milliseconds(5))
             }
@@ -86,7 +90,8 @@ import Testing
     }
 
     private func withSlowService(
-        timeout: TimeAmount, _ body: (SlowService, ServerLoad, Int, ServiceGroup) async throws -> Void
+        timeout: TimeAmount, stopSeconds: Int = 120,
+        _ body: (SlowService, ServerLoad, Int, ServiceGroup) async throws -> Void
     ) async throws {
         let service = SlowService()
         var limits = ConnectionLimits()
@@ -97,14 +102,14 @@ import Testing
         let load = ServerLoad()
         let listener = HTTPListener(
             service: service, host: "127.0.0.1", port: 0, key: "test", limits: limits, load: load,
-            metrics: ServerMetrics(), recordsRequests: true, stopSeconds: 1, logger: logger)
+            metrics: ServerMetrics(), recordsRequests: true, stopSeconds: stopSeconds, logger: logger)
         let group = ServiceGroup(services: [Listening(listener: listener)], logger: logger)
         let running = Task { try await group.run() }
         try await body(service, load, try await listener.boundPort(), group)
         service.isReleased.set()
         await group.triggerGracefulShutdown()
         try await running.value
-        for _ in 0..<500 where load.heldBodyBytes > 0 { try await Task.sleep(for: .milliseconds(2)) }
+        for _ in 0..<30_000 where load.heldBodyBytes > 0 { try await Task.sleep(for: .milliseconds(2)) }
         #expect(load.heldBodyBytes == 0)
         #expect(load.activeConnections == 0)
     }
@@ -117,7 +122,7 @@ import Testing
     private let slow = "POST /slow HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc"
 
     @Test func aCallThatTakesTooLongIsGivenUpWithItsCounts() async throws {
-        try await withSlowService(timeout: .milliseconds(200)) { (service, load, port, _) async throws in
+        try await withSlowService(timeout: .seconds(2)) { (service, load, port, _) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
             let answer = try await connection.response()
@@ -130,24 +135,24 @@ import Testing
     }
 
     @Test func aClientThatLeavesLeavesNothingBehind() async throws {
-        try await withSlowService(timeout: .seconds(10)) { (service, load, port, _) async throws in
+        try await withSlowService(timeout: .seconds(120)) { (service, load, port, _) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
-            for _ in 0..<500 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            for _ in 0..<30_000 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
             #expect(load.heldBodyBytes == 3)
             try await connection.close()
             service.isReleased.set()
-            for _ in 0..<500 where load.activeConnections > 0 { try await Task.sleep(for: .milliseconds(2)) }
+            for _ in 0..<30_000 where load.activeConnections > 0 { try await Task.sleep(for: .milliseconds(2)) }
             #expect(load.heldBodyBytes == 0)
             #expect(load.activeConnections == 0)
         }
     }
 
     @Test func aStopLetsACallUnderWayEnd() async throws {
-        try await withSlowService(timeout: .seconds(10)) { (service, load, port, group) async throws in
+        try await withSlowService(timeout: .seconds(120)) { (service, load, port, group) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
-            for _ in 0..<500 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            for _ in 0..<30_000 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
             await group.triggerGracefulShutdown()
             try await Task.sleep(for: .milliseconds(50))
             service.isReleased.set()
@@ -161,13 +166,13 @@ import Testing
     @Test func aStopDoesNotWaitForEver() async throws {
         let clock = ContinuousClock()
         let start = clock.now
-        try await withSlowService(timeout: .seconds(10)) { (_, load, port, group) async throws in
+        try await withSlowService(timeout: .seconds(300), stopSeconds: 1) { (_, load, port, group) async throws in
             let connection = try await RawConnection.open(port: port)
             try await connection.send(slow)
-            for _ in 0..<500 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            for _ in 0..<30_000 where load.heldBodyBytes == 0 { try await Task.sleep(for: .milliseconds(2)) }
             await group.triggerGracefulShutdown()
             #expect(await connection.untilClosed() == "")
         }
-        #expect(clock.now - start < .seconds(8))
+        #expect(clock.now - start < .seconds(60))
     }
 }

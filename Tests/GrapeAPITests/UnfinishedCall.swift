@@ -5,7 +5,7 @@ import NIOPosix
 
 /// A gRPC call whose request never ends: headers, and then nothing.
 enum UnfinishedCall {
-    /// -> the headers of the answer; the stream is closed after 15 s at the latest.
+    /// -> the headers of the answer; the stream is closed after 120 s at the latest.
     static func make(_ path: String, port: Int) async throws -> HPACKHeaders {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let answer = loop.makePromise(of: HPACKHeaders.self)
@@ -21,7 +21,7 @@ enum UnfinishedCall {
                 try stream.pipeline.syncOperations.addHandler(UnfinishedCallHandler(path, answer))
             }
         }
-        loop.scheduleTask(in: .seconds(15)) { answer.fail(ChannelError.eof) }
+        loop.scheduleTask(in: .seconds(120)) { answer.fail(ChannelError.eof) }
         let headers = try await answer.futureResult.get()
         try await channel.close()
         return headers

@@ -66,7 +66,11 @@ import Testing
         let running = Task { try await rest.run() }
         let node = try await Node.open(NodeOptions(dataDirectory: directory.path + "/data"), logger: logger)
         serving.serve(node)
-        let client = try ClusterClient(endpoints: ["http://127.0.0.1:\(try await rest.boundPort())"])
+        var patience = ClusterClient.Options()
+        patience.timeout = .seconds(300)
+        patience.attemptTimeout = .seconds(120)
+        let url = "http://127.0.0.1:\(try await rest.boundPort())"
+        let client = try ClusterClient(endpoints: [url], options: patience)
         do {
             try await body(client)
         } catch {

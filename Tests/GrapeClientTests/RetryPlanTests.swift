@@ -40,6 +40,15 @@ import Testing
         #expect(plan.timedOut.code == .outcomeUnknown)
     }
 
+    @Test func howFarANodeCameIsToldWhenTimeIsUp() {
+        var plan = RetryPlan(.keyedWrite, endpoints: 2)
+        let told = #"{"error":{"code":"outcome_unknown","message":"m","written":3,"not_written":1,"unknown":2}}"#
+        let answer = Answer(status: 504, retryAfterSeconds: nil, body: Array(told.utf8))
+        #expect(describe(plan.next(after: .answered(answer))) == "again 0.0")
+        #expect(plan.timedOut.code == .outcomeUnknown)
+        #expect(plan.timedOut.writeOutcome == WriteOutcome(written: 3, notWritten: 1, unknown: 2))
+    }
+
     @Test func aWriteWithoutAKeyEndsWhereItIsUnknownOnly() {
         for (outcome, expected) in [
             (AttemptOutcome.notSent("x"), "again 0.0"), (answer(503), "again 0.0"), (answer(429), "again 0.0"),

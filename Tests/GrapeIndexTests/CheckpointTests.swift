@@ -41,7 +41,7 @@ struct CheckpointTests {
     }
 
     private func fill(_ count: Int, quantization: IndexParameters.Quantization) throws -> (CollectionIndex, Store) {
-        let index = try CollectionIndex(Self.dimension, .euclidean, quantization: quantization, efConstruction: 60)
+        let index = try CollectionIndex(Self.dimension, .euclidean, quantization: quantization, efConstruction: 100)
         var store = Store()
         for (id, vector) in Fixture.clustered(count, dimension: Self.dimension, clusters: 30, seed: 6).enumerated() {
             try index.put(id, vector)

@@ -117,8 +117,11 @@ import Testing
         let part = String(repeating: "a", count: 500_000) + "b"
         let document = try JSONDocument(parsing: Array("{\"x\":\"\(text)\"}".utf8))
         let condition = try filter("{\"must\":[{\"key\":\"x\",\"match\":{\"text\":\"\(part)\"}}]}")
-        let taken = ContinuousClock().measure { #expect(!condition.matches(document, id: .integer(1))) }
-        #expect(taken < .seconds(2))
+        // The best of some: another program may take the processor meanwhile.
+        let taken = (0..<5).map { _ in
+            ContinuousClock().measure { #expect(!condition.matches(document, id: .integer(1))) }
+        }
+        #expect(taken.min().map { $0 < .seconds(2) } == true)
     }
 }
 

@@ -80,6 +80,8 @@ struct ClusterBackupTests {
         let (cluster, site) = (try await LocalCluster.running(), try Site())
         try await cluster.write(150)
         let before = try #require(await cluster.clusterID(at: 0))
+        // A majority may be the two others.
+        try await cluster.waitUntilHolding(150, at: 1)
         for node in cluster.nodes { try await node.killNow() }
         let data = cluster.nodes[1].data.path
         let refused = try await tool(site, "recover", "--data-dir", data)

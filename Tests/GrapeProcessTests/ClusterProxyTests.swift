@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// The proxy that fault tests cut links with: what it lets through, and what not.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ClusterProxyTests {
     /// Two nodes of which this process plays both: the one that dials, and the one that sends back what it gets.
     private func rig() async throws -> (proxy: RaftProxy, caller: any Channel, received: Received, echo: any Channel) {
@@ -31,7 +31,7 @@ struct ClusterProxyTests {
     }
 
     private func waits(for bytes: Int, in received: Received) async -> Bool {
-        await poll(for: .seconds(10)) { received.bytes.withLock { $0 } == bytes }
+        await poll(for: .seconds(60)) { received.bytes.withLock { $0 } == bytes }
     }
 
     @Test("bytes pass both ways; a stalled direction holds them back and delivers them after healing")
@@ -58,9 +58,9 @@ struct ClusterProxyTests {
         try await caller.writeAndFlush(ByteBuffer(string: "hello"))
         #expect(await waits(for: 5, in: received))
         await proxy.isolate(1, .resets)
-        #expect(await poll(for: .seconds(10)) { !caller.isActive })
+        #expect(await poll(for: .seconds(60)) { !caller.isActive })
         let refused = try? await dial(proxy, received)
-        if let refused { #expect(await poll(for: .seconds(10)) { !refused.isActive }) }
+        if let refused { #expect(await poll(for: .seconds(60)) { !refused.isActive }) }
         await proxy.heal()
         let again = try await dial(proxy, received)
         try await again.writeAndFlush(ByteBuffer(string: "world"))
@@ -77,7 +77,7 @@ struct ClusterProxyTests {
         await proxy.cut([.init(from: 0, to: 1)], .stalls)
         try await caller.writeAndFlush(ByteBuffer(string: "late"))
         await proxy.heal(reset: true)
-        #expect(await poll(for: .seconds(10)) { !caller.isActive })
+        #expect(await poll(for: .seconds(60)) { !caller.isActive })
         #expect(received.bytes.withLock { $0 } == 5)
         try await echo.close()
     }

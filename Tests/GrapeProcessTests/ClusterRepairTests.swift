@@ -14,19 +14,43 @@ struct ClusterRepairTests {
         return cluster
     }
 
-    private func answer(_ cluster: LocalCluster, _ path: String, at node: Int = 0) async throws -> JSONDocument {
-        let answer = await cluster.ask(.GET, path, at: node, timeout: .seconds(35))
-        guard let answer, answer.status == 200 else {
-            throw ClusterNode.Failure("\(path): \(answer?.text ?? "no answer")")
+    /// What a check finds. Made again while replicas of nodes that run gave no answer, as on a busy machine; a difference
+    /// is final.
+    private func check(
+        _ cluster: LocalCluster, deep: Bool = false, at node: Int = 0, away: Set<String> = []
+    ) async throws -> JSONDocument {
+        var last: RestAnswer?
+        var found: JSONDocument?
+        _ = try await poll(for: LocalCluster.patience, every: .milliseconds(300)) {
+            last = await cluster.ask(.GET, "/cluster/consistency/check\(deep ? "?deep=true" : "")", at: node)
+            guard let last, last.status == 200 else { return false }
+            let check = try JSONDocument(parsing: last.body)
+            found = check
+            return !different(check).isEmpty || missing(check).values.allSatisfy { away.isSuperset(of: $0) }
         }
-        return try JSONDocument(parsing: answer.body)
+        guard let found else { throw ClusterNode.Failure("no check: \(last?.text ?? "no answer")") }
+        return found
+    }
+
+    /// Whether a deep check comes to find all replicas equal.
+    private func becomesEqual(_ cluster: LocalCluster, at node: Int) async -> Bool {
+        await poll(for: LocalCluster.patience, every: .milliseconds(300)) {
+            let answer = await cluster.ask(.GET, "/cluster/consistency/check?deep=true", at: node)
+            let check = answer.flatMap { try? JSONDocument(parsing: $0.body) }
+            return check?.root.field("consistent")?.bool == true
+        }
     }
 
     /// The nodes that a check calls different, by shard.
-    private func different(_ check: JSONDocument) -> [Int: [String]] {
+    private func different(_ check: JSONDocument) -> [Int: [String]] { nodes(in: "different", of: check) }
+
+    /// Those of whose replicas it knows nothing.
+    private func missing(_ check: JSONDocument) -> [Int: [String]] { nodes(in: "missing", of: check) }
+
+    private func nodes(in list: String, of check: JSONDocument) -> [Int: [String]] {
         var found: [Int: [String]] = [:]
         for row in check.root.field("shards")?.elements.map({ $0 }) ?? [] {
-            guard let shard = row.field("shard")?.int64, let list = row.field("different") else { continue }
+            guard let shard = row.field("shard")?.int64, let list = row.field(list) else { continue }
             found[Int(shard)] = list.elements.compactMap { $0.field("node")?.string }
         }
         return found
@@ -46,7 +70,10 @@ struct ClusterRepairTests {
         Task {
             var count = 0
             while !Task.isCancelled {
-                try await cluster.write(10, from: first + count, at: count / 10 % 2)
+                // Those that were begun are seen to their end.
+                try await Task { [count] in
+                    try await cluster.write(10, from: first + count, at: count / 10 % 2)
+                }.value
                 count += 10
             }
             return count
@@ -57,11 +84,11 @@ struct ClusterRepairTests {
     func equal() async throws {
         let cluster = try await filled()
         for node in 0..<3 {
-            let check = try await answer(cluster, "/cluster/consistency/check", at: node)
+            let check = try await check(cluster, at: node)
             #expect(check.root.field("consistent")?.bool == true, "\(node)")
             #expect(check.root.field("shards")?.elements.map { $0 }.count == 16)
         }
-        let deep = try await answer(cluster, "/cluster/consistency/check?deep=true", at: 1)
+        let deep = try await check(cluster, deep: true, at: 1)
         #expect(deep.root.field("consistent")?.bool == true)
         let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 2)
         #expect(repair?.text == #"{"repaired":[]}"#)
@@ -71,10 +98,10 @@ struct ClusterRepairTests {
     func missing() async throws {
         let cluster = try await filled()
         try await cluster.nodes[2].killNow()
-        let check = try await answer(cluster, "/cluster/consistency/check", at: 0)
+        let check = try await check(cluster, away: ["node-3"])
         #expect(check.root.field("consistent")?.bool == false)
-        let rows = check.root.field("shards")?.elements.map { $0 } ?? []
-        #expect(rows.allSatisfy { $0.field("missing")?.elements.map { $0 }.first?.field("node")?.string == "node-3" })
+        let missing = missing(check)
+        #expect(missing.count == 16 && missing.values.allSatisfy { $0.contains("node-3") })
         #expect(different(check).isEmpty)
     }
 
@@ -83,17 +110,20 @@ struct ClusterRepairTests {
         let cluster = try await filled()
         let id = try await alter(cluster, 1, shard: 3, withDigest: true)
         let writing = writes(cluster, from: 10_000)
-        let check = try await answer(cluster, "/cluster/consistency/check", at: 0)
+        let check = try await check(cluster)
         #expect(check.root.field("consistent")?.bool == false)
         #expect(different(check) == [3: ["node-2"]])
-        let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 0, timeout: .seconds(35))
-        #expect(repair?.text == #"{"repaired":[{"shard":3,"node":"node-2"}]}"#, "\(repair?.text ?? "no answer")")
+        let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 0)
+        // On a busy machine the answer comes before the end.
+        let row = #"[{"shard":3,"node":"node-2"}]}"#
+        #expect(
+            [#"{"repaired":"# + row, #"{"repaired":[],"repairing":"# + row].contains(repair?.text),
+            "\(repair?.text ?? "no answer")")
         writing.cancel()
         let written = try await writing.value
         #expect(written > 0)
         try await cluster.waitUntilWhole(at: 1)
-        let again = try await answer(cluster, "/cluster/consistency/check?deep=true", at: 2)
-        #expect(again.root.field("consistent")?.bool == true)
+        #expect(await becomesEqual(cluster, at: 2))
         let healed = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 1)
         #expect(healed?.text.contains(#""number":\#(id)"#) == true, "\(healed?.text ?? "no answer")")
         #expect(await cluster.missing(Self.points, at: 1) == [])
@@ -105,19 +135,16 @@ struct ClusterRepairTests {
     func alteredRows() async throws {
         let cluster = try await filled()
         let id = try await alter(cluster, 2, shard: 5, withDigest: false)
-        let shallow = try await answer(cluster, "/cluster/consistency/check", at: 0)
+        let shallow = try await check(cluster)
         #expect(shallow.root.field("consistent")?.bool == true)
         let writing = writes(cluster, from: 10_000)
-        let deep = try await answer(cluster, "/cluster/consistency/check?deep=true", at: 0)
+        let deep = try await check(cluster, deep: true)
         #expect(different(deep) == [5: ["node-3"]])
-        let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 0, timeout: .seconds(35))
+        let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 0)
         #expect(repair?.status == 200)
         writing.cancel()
         _ = try await writing.value
-        let isHealed = await poll(for: .seconds(60), every: .milliseconds(200)) {
-            await cluster.status("/cluster/consistency/check?deep=true", at: 1)?.isConsistent == true
-        }
-        #expect(isHealed, "\(repair?.text ?? "no answer")")
+        #expect(await becomesEqual(cluster, at: 1), "\(repair?.text ?? "no answer")")
         let healed = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 2)
         #expect(healed?.text.contains(#""number":\#(id)"#) == true, "\(healed?.text ?? "no answer")")
         #expect(await cluster.missing(Self.points, at: 2) == [])
@@ -150,10 +177,7 @@ struct ClusterRepairTests {
             return
         }
         try await cluster.write(100, from: 5_000)
-        let isHealed = await poll(for: .seconds(60), every: .milliseconds(300)) {
-            await cluster.status("/cluster/consistency/check?deep=true", at: 0)?.isConsistent == true
-        }
-        #expect(isHealed, "\(node.logEnd)")
+        #expect(await becomesEqual(cluster, at: 0), "\(node.logEnd)")
         #expect(await cluster.missing(Self.points, at: 1, query: "?consistency=eventual") == [])
     }
 
@@ -180,10 +204,7 @@ struct ClusterRepairTests {
             "\(node.logEnd)")
         let kept = node.data.appendingPathComponent("damaged/" + manifest.lastPathComponent)
         #expect(FileManager.default.fileExists(atPath: kept.path))
-        let isEqual = await poll(for: .seconds(30), every: .milliseconds(300)) {
-            await cluster.status("/cluster/consistency/check?deep=true", at: 0)?.isConsistent == true
-        }
-        #expect(isEqual)
+        #expect(await becomesEqual(cluster, at: 0))
         #expect(await cluster.missing(Self.points, at: 2, query: "?consistency=eventual") == [])
 
         // A second time it is the operator's turn: the first store is still there.
@@ -215,7 +236,7 @@ struct ClusterRepairTests {
 extension LocalCluster {
     /// Stops a node and counts the notes of replicas that were set aside there.
     func kept(ofNode node: Int) async throws -> Int {
-        let isGone = await poll(for: .seconds(10), every: .milliseconds(200)) {
+        let isGone = await poll(for: .seconds(60), every: .milliseconds(200)) {
             self.nodes[node].logText.contains("what was kept of it is deleted")
         }
         try await nodes[node].stop()

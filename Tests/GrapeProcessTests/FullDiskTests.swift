@@ -113,13 +113,13 @@ struct FullDiskTests {
     }
 
     private func waitUntilWritable(_ connection: HTTPConnection) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             let answer = try await connection.exchange(
                 HTTPRequest(.POST, "/vectors/batch", json: Self.batch(9_000_000)), timeoutSeconds: 60)
             if answer.status == 200 { return }
             try await Task.sleep(for: .milliseconds(200))
         }
-        throw ServerProcess.Failure(description: "no write is taken 20 s after space returned")
+        throw ServerProcess.Failure(description: "no write is taken 60 s after space returned")
     }
 }

@@ -12,7 +12,7 @@ struct TLSTests {
             "--tls.enabled", "true", "--tls.cert-file", certificate.file, "--tls.key-file", certificate.key,
         ])
         let rest = try await port("rest", server)
-        let curl = ["curl", "-sS", "--max-time", "10", "--cacert", certificate.file]
+        let curl = ["curl", "-sS", "--max-time", "60", "--cacert", certificate.file]
         try await until("/health is 200", server) {
             try run(curl + ["-w", "%{http_code}", "https://127.0.0.1:\(rest)/health"]).output.hasSuffix("200")
         }
@@ -23,9 +23,9 @@ struct TLSTests {
             curl + ["--http1.1", "https://127.0.0.1:\(rest)/vectors/search", "-d", #"{"vector":[1,2]}"#])
         #expect(found.output.contains(#""id":"a""#), "\(found.output)")
 
-        let clear = try run(["curl", "-sS", "--max-time", "10", "http://127.0.0.1:\(rest)/vectors/a"])
+        let clear = try run(["curl", "-sS", "--max-time", "60", "http://127.0.0.1:\(rest)/vectors/a"])
         #expect(clear.status != 0 && !clear.output.contains("vector\":"), "\(clear.output)")
-        let stranger = try run(["curl", "-sS", "--max-time", "10", "https://127.0.0.1:\(rest)/health"])
+        let stranger = try run(["curl", "-sS", "--max-time", "60", "https://127.0.0.1:\(rest)/health"])
         #expect(stranger.status == 60, "an unknown authority is the client's to refuse: \(stranger.output)")
 
         let grpc = try await port("grpc", server)

@@ -6,6 +6,8 @@ import Testing
 /// Kills a writing process at random moments, again and again over one directory.
 @Suite(.serialized) struct CrashTests {
     private static let rounds = 25
+    private static let roundsMax = 500
+    private static let acknowledgedMin = 10
 
     @Test func `kill -9 at any moment loses nothing acknowledged and tears no batch`() throws {
         let crasher = try #require(Self.crasher(), "the executable StorageCrasher was not built")
@@ -14,7 +16,9 @@ import Testing
         var generator = SplitMix64(seed: seed)
         var highest = -1
         var acknowledgedInAll = 0
-        for round in 0..<Self.rounds {
+        for round in 0..<Self.roundsMax {
+            // A busy machine may let few writers come to anything.
+            if round >= Self.rounds, acknowledgedInAll > Self.acknowledgedMin { break }
             let milliseconds = Int.random(in: 5...250, using: &generator)
             let acknowledged = try kill(crasher, scratch.path, first: highest + 1, round, after: milliseconds)
             acknowledgedInAll += acknowledged.count
@@ -22,7 +26,7 @@ import Testing
             let last = max(highest, acknowledged.last ?? -1)
             highest = try check(scratch, acknowledged: last, seed: seed)
         }
-        #expect(acknowledgedInAll > 10, "only \(acknowledgedInAll) turns in all: the test shows nothing")
+        #expect(acknowledgedInAll > Self.acknowledgedMin, "so few turns in all: the test shows nothing")
     }
 
     /// Every acknowledged turn is there, whole; at most a few more. Returns the highest turn found.

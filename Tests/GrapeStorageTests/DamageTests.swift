@@ -107,6 +107,56 @@ import Testing
         #expect(rounds >= 48 && found * 10 >= rounds * 7, "\(found) of \(rounds) found")
     }
 
+    /// RocksDB takes such a record for a torn tail, opens without what follows, and deletes the tables that it adds.
+    @Test func `a MANIFEST record that runs past the file, or is zeros, is damage, not a torn tail`() throws {
+        let store = try makeStore()
+        let manifest = try #require(store.names.first { $0.hasPrefix("MANIFEST") })
+        let original = try store.bytes(manifest)
+        var starts = [0]
+        let headerBytes = 7
+        _ = try LogRecords.read(manifest, path: store.path) { _, payload in
+            starts.append(starts[starts.count - 1] + headerBytes + payload.count)
+            return true
+        }
+        #expect(starts.removeLast() == original.count)
+        #expect(starts.count > 3)
+        for start in starts {
+            let copy = try store.copy("long")
+            var bytes = original
+            bytes[start + 5] ^= 0x40
+            try copy.write(bytes, to: manifest)
+            #expect(try examine(copy) == .refused(file: manifest))
+            // The same for a tail of zeros, as a page that was never written leaves it.
+            try copy.write(original[..<start] + [UInt8](repeating: 0, count: original.count - start), to: manifest)
+            #expect(try examine(copy) == .refused(file: manifest))
+        }
+    }
+
+    @Test func `damage at the end of a table, where RocksDB looks before it checks, is named`() throws {
+        let store = try makeStore()
+        let table = try #require(store.names.first { $0.hasSuffix(".sst") })
+        let original = try store.bytes(table)
+        // A wrong one ends a process with RocksDB's assertions.
+        let indexType = Array("rocksdb.block.based.table.index.type".utf8)
+        let value = try #require(original.indices.last { original[$0...].starts(with: indexType) }) + indexType.count
+        let footer = (original.count - 53)..<original.count
+        var places = Array(stride(from: original.count - 1_100, to: footer.lowerBound, by: 11))
+        places += value..<(value + 4)
+        places += footer
+        var refused = 0
+        for place in places {
+            let copy = try store.copy("tail")
+            var bytes = original
+            bytes[place] ^= 0x40
+            try copy.write(bytes, to: table)
+            if case .refused(let file) = try examine(copy) {
+                #expect(file == table, "byte \(place) of \(original.count)")
+                refused += 1
+            }
+        }
+        #expect(refused > 50)
+    }
+
     @Test func `a truncated file is named`() throws {
         let store = try makeStore()
         var generator = SplitMix64(seed: 13)

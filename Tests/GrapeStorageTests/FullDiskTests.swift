@@ -97,7 +97,7 @@ private struct Ledger {
         try ledger.check(image, "crashed while full")
 
         for part in 0..<3 { disk.remove("filler\(part)") }
-        for _ in 0..<100 where database.spaceState == .full { usleep(20_000) }
+        for _ in 0..<3_000 where database.spaceState == .full { usleep(20_000) }
         #expect(database.spaceState < .full && database.backgroundError == nil, "writes did not come back")
         #expect(try writesHold(database, &ledger, sync: sync, &generator))
         try ledger.check(database, "after recovery")
@@ -141,7 +141,7 @@ private struct Ledger {
         }
         #expect(database.spaceState == .almostFull)
         try database.dropRange(.vectors, from: key(0), to: key(ledger.next), sync: true)
-        for _ in 0..<100 where database.checkSpace() != .ok { usleep(20_000) }
+        for _ in 0..<3_000 where database.checkSpace() != .ok { usleep(20_000) }
         #expect(database.spaceState == .ok)
         ledger.acknowledged = []
         let failures = try (0..<100).compactMap { _ in try ledger.turn(database, sync: true, &generator) }

@@ -109,11 +109,12 @@ import Testing
     @Test func `A database in memory opens in milliseconds`() throws {
         let files = MemoryFileSystem()
         try Database.open(path: "/memory", options: options(files)).close()
-        let start = ContinuousClock.now
-        for _ in 0..<100 { try Database.open(path: "/memory", options: options(files)).close() }
-        let each = (ContinuousClock.now - start) / 100
-        print("open and close on memory: \(each)")
-        #expect(each < .milliseconds(50))
+        let times = try (0..<100).map { _ in
+            try ContinuousClock().measure { try Database.open(path: "/memory", options: options(files)).close() }
+        }
+        let median = times.sorted()[50]
+        print("open and close on memory: \(median)")
+        #expect(median < .milliseconds(50))
     }
 
     @Test func `A disk that says it is full refuses the write before the engine hears of it`() throws {

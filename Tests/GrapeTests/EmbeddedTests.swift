@@ -33,7 +33,7 @@ import Testing
         var db: Grape? = try await Grape.open(at: directory.path)
         try await db?.upsert(id: "a", vector: [1, 2])
         db = nil
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(60)
         var again: Grape?
         while again == nil, ContinuousClock.now < deadline {
             again = try? await Grape.open(at: directory.path)

@@ -15,9 +15,6 @@ uint32_t grape_crc32c(uint32_t seed, const void *bytes, size_t count);
 // The portable form, kept callable so that tests can compare the two.
 uint32_t grape_crc32c_table(uint32_t seed, const void *bytes, size_t count);
 
-// "sse4.2", "armv8-crc" or "table": what `grape_crc32c` runs on this machine.
-const char *grape_crc32c_implementation(void);
-
 // XXH64, the hash that places points on shards: fixed for ever.
 uint64_t grape_xxh64(uint64_t seed, const void *bytes, size_t count);
 

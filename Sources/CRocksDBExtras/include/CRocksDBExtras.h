@@ -69,6 +69,8 @@ void grape_options_set_memtable_budget(rocksdb_options_t *options, size_t bytes,
 // Closed write-ahead log files are listed in the MANIFEST with their synced size; a missing or shorter one fails the
 // open.
 void grape_options_track_write_ahead_logs(rocksdb_options_t *options);
+// Tables being written go to the disk so many bytes at a time, each part waited for before the next but one is written.
+void grape_options_set_write_back(rocksdb_options_t *options, uint64_t bytes);
 // Tickers only: no histograms and no timers, which cost clock reads on every operation.
 void grape_options_enable_tickers(rocksdb_options_t *options);
 

@@ -1,4 +1,5 @@
 import GRPCCore
+import GrapeCluster
 import GrapeModel
 import GrapeProto
 import Logging

@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import GrapeCluster
 import Logging
 import NIOSSL
 import ServiceLifecycle
@@ -48,6 +49,8 @@ package final class GRPCServer: Service, Sendable {
             listener.failToListen("was stopped before it listened")
         } catch {
             listener.failToListen("never listened: \(error)")
+            // A server that was asked to stop, also before it began, has not failed.
+            if serving.isStopping { return }
             // Whoever can't listen is told why in the words of the operator's configuration.
             throw listener.failure ?? error
         }

@@ -38,12 +38,14 @@ struct GrapeService: Grape_V1_Grape.ServiceProtocol {
         return ServerResponse(message: .with { $0.upserted = UInt64(result.count) })
     }
 
-    /// Off the event loop: many points take long to check and to encode.
+    /// Many points take long to check and to encode: they leave the event loop.
     private func upsert(
         _ messages: [Grape_V1_Point], into collection: String, key: String?, _ metadata: Metadata
     ) async throws -> UpsertResult {
         let node = try serving.node.get()
-        return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+        let isShort = messages.reduce(0) { $0 + $1.byteCount } <= LoopExecutor.writeBytesMax
+        let executor: (any TaskExecutor)? = isShort ? nil : globalConcurrentExecutor
+        return try await withTaskExecutorPreference(executor) {
             let points = try Points.decode(messages, limits: options.limits)
             return try await CallDeadline.run(.write(points: points.count), metadata) { () async throws(GrapeError) in
                 try await node.upsert(points, into: collection, idempotencyKey: key)
@@ -151,5 +153,13 @@ struct GrapeService: Grape_V1_Grape.ServiceProtocol {
     /// To the microsecond.
     private static func milliseconds(since start: ContinuousClock.Instant) -> Double {
         Double((ContinuousClock.now - start) / .microseconds(1)).rounded() / 1_000
+    }
+}
+
+extension Grape_V1_Point {
+    /// Bytes that a point takes, about.
+    fileprivate var byteCount: Int {
+        let numbers = namedVectors.reduce(vector.count) { $0 + $1.values.count }
+        return 64 + id.text.utf8.count + MemoryLayout<Float>.size * numbers + payload.count
     }
 }

@@ -52,7 +52,8 @@ package final class HTTPListener<Service: HTTPService>: Sendable {
     /// - Parameter stopping: called when the shutdown begins.
     package func run(stopping: @escaping @Sendable () -> Void) async throws {
         var quiet = logger
-        quiet.logLevel = max(logger.logLevel, .notice)
+        // What it throws is told by us, and a shutdown while it opens is no error.
+        quiet.logLevel = max(logger.logLevel, .critical)
         let server = Server(
             childChannelSetup: channel,
             configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1_024),

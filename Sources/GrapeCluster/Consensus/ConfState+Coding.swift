@@ -35,3 +35,34 @@ extension ConfState {
             autoLeave: autoLeave == 1)
     }
 }
+
+/// A configuration as bytes, for whoever only has to count votes: a round of reads brings many of them.
+package struct EncodedConfState: Sendable, Hashable {
+    package let bytes: [UInt8]
+
+    package init(bytes: [UInt8]) { self.bytes = bytes }
+
+    package init(_ configuration: ConfState) { bytes = configuration.encoded }
+
+    /// Whether a majority of the voters says so, and where a joint change is under way one of the outgoing voters too. false
+    /// where the bytes are no configuration.
+    package func hasMajority(where says: (ReplicaID) -> Bool) -> Bool {
+        var reader = ByteReader(bytes)
+        guard let (voters, agreeing) = Self.count(&reader, says), agreeing > voters / 2,
+            let (outgoing, agreeingOutgoing) = Self.count(&reader, says)
+        else { return false }
+        return outgoing == 0 || agreeingOutgoing > outgoing / 2
+    }
+
+    private static func count(
+        _ reader: inout ByteReader, _ says: (ReplicaID) -> Bool
+    ) -> (voters: Int, agreeing: Int)? {
+        guard let voters = reader.integer(UInt16.self) else { return nil }
+        var agreeing = 0
+        for _ in 0..<voters {
+            guard let id = reader.integer(UInt64.self) else { return nil }
+            if says(ReplicaID(id)) { agreeing += 1 }
+        }
+        return (Int(voters), agreeing)
+    }
+}

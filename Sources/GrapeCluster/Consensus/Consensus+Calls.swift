@@ -67,6 +67,10 @@ extension Consensus {
     /// replicas of them.
     package func barrier(_ groups: [LogGroup], deadline: ContinuousClock.Instant) async throws(GrapeError) {
         guard !groups.isEmpty, !isAlone else { return }
+        let waiting = inbox.withLock { $0.looks.count }
+        guard waiting < Self.waitingReadsMax else {
+            throw GrapeError(.overloaded, "\(waiting) reads are waiting already", retryAfterSeconds: 1)
+        }
         let isReadable = await withCheckedContinuation { answer in
             let token = calls.add(answer, deadline: deadline)
             if inbox.withLock({ $0.isClosing }) || !look({ $0.read(groups, token) }) { calls.refuse(token) }
@@ -83,7 +87,7 @@ extension Consensus {
         _ body: () async throws(GrapeError) -> Result
     ) async throws(GrapeError) -> Result {
         crowd.enter()
-        defer { if crowd.leave() { _ = look { _ in } } }
+        defer { if crowd.leave() { _ = look(unlessWaiting: 1) { _ in } } }
         return try await body()
     }
 
@@ -111,8 +115,13 @@ extension Consensus {
     }
 
     package func receive(_ exchange: ReadExchange, from node: NodeNumber) {
-        _ = look { $0.receive(exchange, from: node) }
+        _ = look(unlessWaiting: Self.waitingExchangesMax) { $0.receive(exchange, from: node) }
     }
+
+    /// Looks that wait for a turn to end, which may wait for space on the disk. Other nodes leave room for the reads of this
+    /// one: what is lost of theirs is asked again.
+    private static let waitingExchangesMax = 1 << 13
+    private static let waitingReadsMax = 1 << 14
 
     package func disconnected(_ node: NodeNumber) { _ = post { $0.disconnected(node) } }
 
@@ -155,9 +164,14 @@ extension Consensus {
         }
     }
 
-    /// At most so long ago this node knew all that was committed in its groups.
+    /// At most so long ago this node knew all that was committed in its groups. A turn that is stuck tells nothing new.
     package var stalenessMilliseconds: Int {
-        published.withLock { $0.status.reduce(0) { max($0, $1.stalenessMilliseconds) } }
+        published.withLock { published in
+            if published.isAlone { return 0 }
+            let known = published.status.reduce(0) { max($0, $1.stalenessMilliseconds) }
+            let age = Int((ContinuousClock.now - published.time) / .milliseconds(1))
+            return age > options.electionTimeoutMilliseconds ? known + age : known
+        }
     }
 
     package var fsync: LatencyFigures { published.withLock { $0.fsync } }

@@ -24,7 +24,7 @@ extension Consensus: StoreLoopEnvironment {
             switch result {
             case .success(let took):
                 self?.published.withLock { $0.fsync.add(took) }
-                _ = self?.post { $0.synced(through: ticket) }
+                self?.postAndTurn { $0.synced(through: ticket) }
             case .failure(let error): self?.fail(GrapeError(error))
             }
         }
@@ -41,18 +41,23 @@ extension Consensus: StoreLoopEnvironment {
     package func apply(_ work: ApplyWork) {
         applyThread(of: work.group).add(work) { [weak self] result in
             switch result {
-            case .success(let done):
-                _ = self?.post { loop in
-                    for work in done {
-                        switch work {
-                        case .applied(let group, let replica, let entries, let outcomes):
-                            loop.applied(group, replica: replica, entries, outcomes)
-                        case .installed(let group, let replica): loop.installed(group, replica: replica)
-                        }
-                    }
-                }
+            case .success(let done): self?.finish(done)
             case .failure(let error): self?.fail(error)
             }
+        }
+    }
+
+    /// Whoever waits for it is answered at once; a turn comes only where the core has more to do now.
+    private func finish(_ done: [ApplyDone]) {
+        _ = look { [weak self] loop in
+            for work in done {
+                switch work {
+                case .applied(let group, let replica, let entries, let outcomes):
+                    loop.applied(group, replica: replica, entries, outcomes)
+                case .installed(let group, let replica): loop.installed(group, replica: replica)
+                }
+            }
+            if loop.wantsTurn { _ = self?.post { _ in } }
         }
     }
 
@@ -61,7 +66,11 @@ extension Consensus: StoreLoopEnvironment {
     package func mayBeginReads(waiting: Int) -> Bool {
         switch crowd.decide(waiting: waiting) {
         case .begin: return true
-        case .hold: turns.asyncAfter(deadline: .now() + ReadCrowd.patience) { [weak self] in _ = self?.look { _ in } }
+        case .hold(let until):
+            turns.asyncAfter(deadline: until) { [weak self] in
+                self?.crowd.timerEnded()
+                _ = self?.look { _ in }
+            }
         case .stillHeld: break
         }
         return false

@@ -19,7 +19,7 @@ package enum ReadExchange: Sendable, Hashable {
 
     package struct Lead: Sendable, Hashable {
         package var commit: RaftIndex
-        package var configuration: ConfState
+        package var configuration: EncodedConfState
     }
 }
 
@@ -72,7 +72,7 @@ extension ReadExchange.Standing {
         bytes.append(lead == nil ? 0 : 1)
         if let lead {
             bytes.appendLittleEndian(lead.commit.rawValue)
-            bytes.appendSized(lead.configuration.encoded)
+            bytes.appendSized(lead.configuration.bytes)
         }
     }
 
@@ -83,7 +83,7 @@ extension ReadExchange.Standing {
         var lead: ReadExchange.Lead?
         if leads == 1 {
             guard let commit = reader.integer(UInt64.self),
-                let configuration = reader.sized().flatMap({ ConfState(encoded: Array($0)) })
+                let configuration = reader.sized().map({ EncodedConfState(bytes: Array($0)) })
             else { return nil }
             lead = ReadExchange.Lead(commit: RaftIndex(commit), configuration: configuration)
         }

@@ -1,55 +1,58 @@
+import BitCollections
 import GrapeEngine
 import GrapeModel
 import GrapeRaft
 
 /// Reads that wait until this node has applied what was committed before they came (RAFT.md 11, DESIGN D7).
 ///
-/// Rounds are numbered as they are sent, each for one or more groups. All that wait for a group at one moment share its
-/// next round; a round that was sent takes no more. A round without result is followed by another, for as long as somebody
-/// waits; the result of any round that was sent after a reader came is good for it, so a slow answer is not lost by asking
-/// again.
+/// Rounds are numbered as they are sent, each for one or more groups. Readers that wait at one moment share the next round,
+/// but for those whose groups another is under way for; a round that was sent takes no more. A round without result is
+/// followed by another, for as long as somebody waits; the result of any round that was sent after a reader came is good
+/// for it, so a slow answer is not lost by asking again.
 ///
 /// Owned by the store loop.
 struct ReadRounds {
     private struct Reader {
-        var token: Token
+        let token: Token
         /// Rounds after this one were sent after the reader came.
-        var after: UInt64
+        let after: UInt64
+        /// Whether a round was sent for it; the groups of replicas that did not run then are asked again.
+        var isAsked = false
+        /// Others who came later had a round, since theirs were other groups.
+        var isPassedOver = false
+        /// Groups of which no round has said how far to wait, by place.
+        var unsettled: BitSet
+        /// Groups that have not applied so far yet.
+        var behind: [(place: Int, index: RaftIndex)] = []
+
+        var isReadable: Bool { behind.isEmpty && unsettled.isEmpty }
+
+        func isDue(_ busy: BitSet) -> Bool { !isAsked && (isPassedOver || unsettled.isDisjoint(with: busy)) }
     }
 
-    private struct Group {
-        var readers: [Reader] = []
-        /// The last round that asked for it, while that one's result is awaited.
-        var asking: UInt64?
-        /// Confirmed; readable when the index is applied.
-        var confirmed: [(index: RaftIndex, token: Token)] = []
+    /// What a round has heard, by place.
+    private struct Round {
+        var number: UInt64 = 0
+        var tallies: [ReadTally] = []
     }
 
-    private var groups: [LogGroup: Group] = [:]
-    /// Groups that a read still waits for.
-    private var open: [Token: Int] = [:]
-    /// What the last rounds have heard.
-    private var rounds: [UInt64: [LogGroup: ReadTally]] = [:]
+    /// In the order in which they came.
+    private var readers: [Reader] = []
+    /// The last rounds, each in the slot of its number; answers to earlier ones come too late.
+    private var rounds = [Round](repeating: Round(), count: 16)
     /// The last round that was sent; at first a number that no earlier run of this node used, as far as chance goes.
     private var last: UInt64
-    /// Reads that came since then.
-    private(set) var arrived = 0
-
-    /// Answers to rounds before these come too late.
-    private static let roundsMax = 16
 
     init(seed: UInt64) { last = (seed &* 0x9E37_79B9_7F4A_7C15) >> 1 }
 
     /// -> true where there is nothing to wait for.
     mutating func add(_ token: Token, _ groups: [LogGroup]) -> Bool {
         guard !groups.isEmpty else { return true }
-        open[token] = groups.count
-        arrived += 1
-        for id in groups { self.groups[id, default: Group()].readers.append(Reader(token: token, after: last)) }
+        readers.append(Reader(token: token, after: last, unsettled: BitSet(groups.lazy.map(\.place))))
         return false
     }
 
-    mutating func cancel(_ token: Token) { open[token] = nil }
+    mutating func cancel(_ token: Token) { readers.removeAll { $0.token == token } }
 
     // MARK: Asking
 
@@ -59,105 +62,157 @@ struct ReadRounds {
         var readable: [Token] = []
     }
 
-    /// Sends a round for every group in which somebody waits for the next one and none is under way.
-    mutating func begin(_ replicas: [ReplicaDriver]) -> Step {
-        guard !open.isEmpty else {
-            forgetReaders()
-            return Step()
-        }
-        return ask(replicas) { $0.asking == nil }
+    /// Readers for whom a round can be sent: none is under way for any of their groups, or they have waited for that already.
+    var due: Int {
+        guard readers.contains(where: { !$0.isAsked }) else { return 0 }
+        let busy = busyGroups
+        return readers.count { $0.isDue(busy) }
     }
 
-    /// Rounds that brought no result are followed by others.
-    mutating func retry(_ replicas: [ReplicaDriver]) -> Step { ask(replicas) { _ in true } }
+    private var busyGroups: BitSet {
+        readers.reduce(into: BitSet()) { if $1.isAsked { $0.formUnion($1.unsettled) } }
+    }
 
-    private mutating func ask(_ replicas: [ReplicaDriver], _ isDue: (Group) -> Bool) -> Step {
-        let round = last + 1
-        var step = Step()
-        var asked: [NodeNumber: [LogGroup]] = [:]
-        var tallies: [LogGroup: ReadTally] = [:]
-        for driver in replicas where driver.isRunning {
-            guard var group = groups[driver.group], !group.readers.isEmpty, isDue(group) else { continue }
-            group.readers.removeAll { open[$0.token] == nil }
-            if !group.readers.isEmpty {
-                group.asking = round
-                var tally = ReadTally()
-                tally.add(driver.standing)
-                tallies[driver.group] = tally
-                for node in driver.otherVoters { asked[node, default: []].append(driver.group) }
+    /// Sends one round for all who are due.
+    mutating func begin(_ replicas: [ReplicaDriver]) -> Step {
+        let busy = busyGroups
+        var wanted = BitSet()
+        for place in readers.indices where !readers[place].isAsked {
+            guard readers[place].isDue(busy) else {
+                readers[place].isPassedOver = true
+                continue
             }
-            groups[driver.group] = group
+            readers[place].isAsked = true
+            wanted.formUnion(readers[place].unsettled)
         }
-        guard !tallies.isEmpty else { return step }
-        last = round
-        arrived = 0
-        rounds[round] = tallies
-        rounds[round - UInt64(Self.roundsMax)] = nil
-        step.exchanges = asked.keys.sorted().map { ($0, .ask(round: round, asked[$0] ?? [])) }
-        // Who votes alone needs nobody's word.
-        for driver in replicas where tallies[driver.group] != nil {
-            step.readable += settle(round, driver.group, applied: driver.appliedIndex)
+        return ask(replicas, wanted)
+    }
+
+    /// Rounds that brought no result are followed by another, which takes along who waits for the next.
+    mutating func retry(_ replicas: [ReplicaDriver]) -> Step {
+        var wanted = BitSet()
+        for place in readers.indices {
+            readers[place].isAsked = true
+            wanted.formUnion(readers[place].unsettled)
         }
+        return ask(replicas, wanted)
+    }
+
+    /// The same for one group, where somebody waits for its result.
+    mutating func retry(_ replica: ReplicaDriver) -> Step {
+        let place = replica.group.place
+        guard readers.contains(where: { $0.isAsked && $0.unsettled.contains(place) }) else { return Step() }
+        return ask([replica], [place])
+    }
+
+    private mutating func ask(_ replicas: [ReplicaDriver], _ wanted: BitSet) -> Step {
+        var step = Step()
+        let asking = wanted.isEmpty ? [] : replicas.filter { $0.isRunning && wanted.contains($0.group.place) }
+        guard !asking.isEmpty else { return step }
+        last += 1
+        let slot = slot(of: last)
+        begin(slot)
+        var asked: [(node: NodeNumber, groups: [LogGroup])] = []
+        var settled = BitSet()
+        for driver in asking {
+            let place = driver.group.place
+            while rounds[slot].tallies.count <= place { rounds[slot].tallies.append(ReadTally()) }
+            rounds[slot].tallies[place].begin(driver.standing)
+            // Who votes alone needs nobody's word.
+            if settle(slot, place, applied: driver.appliedIndex) { settled.insert(place) }
+            for node in driver.readQuorum.otherVoters {
+                if let known = asked.firstIndex(where: { $0.node == node }) {
+                    asked[known].groups.append(driver.group)
+                } else {
+                    asked.append((node, [driver.group]))
+                }
+            }
+        }
+        asked.sort { $0.node < $1.node }
+        step.exchanges = asked.map { ($0.node, .ask(round: last, $0.groups)) }
+        step.readable = finish(settled, last)
         return step
+    }
+
+    private func slot(of number: UInt64) -> Int { Int(number % UInt64(rounds.count)) }
+
+    private mutating func begin(_ slot: Int) {
+        rounds[slot].number = last
+        for place in rounds[slot].tallies.indices { rounds[slot].tallies[place].end() }
     }
 
     // MARK: Results
 
     /// Another node's answer. -> reads that wait for nothing more.
     mutating func take(
-        _ standings: [ReadExchange.Standing], _ round: UInt64, from node: NodeNumber, applied: (LogGroup) -> RaftIndex?
+        _ standings: [ReadExchange.Standing], _ number: UInt64, from node: NodeNumber,
+        applied: (LogGroup) -> RaftIndex?
     ) -> [Token] {
-        var readable: [Token] = []
+        let slot = slot(of: number)
+        guard rounds[slot].number == number, !readers.isEmpty else { return [] }
+        var settled = BitSet()
         for standing in standings where standing.replica.node == node {
-            guard rounds[round]?[standing.group] != nil, let applied = applied(standing.group) else { continue }
-            rounds[round]?[standing.group]?.add(standing)
-            readable += settle(round, standing.group, applied: applied)
+            let place = standing.group.place
+            guard place < rounds[slot].tallies.count, rounds[slot].tallies[place].isOpen,
+                let applied = applied(standing.group)
+            else { continue }
+            rounds[slot].tallies[place].add(standing)
+            if settle(slot, place, applied: applied) { settled.insert(place) }
         }
-        return readable
+        return finish(settled, number)
     }
 
-    private mutating func settle(_ round: UInt64, _ id: LogGroup, applied: RaftIndex) -> [Token] {
-        guard let index = rounds[round]?[id]?.index, var group = groups[id] else { return [] }
-        rounds[round]?[id] = nil
-        if rounds[round]?.isEmpty == true { rounds[round] = nil }
-        let answered = group.readers.filter { $0.after < round }.map(\.token)
-        group.readers.removeAll { $0.after < round }
-        if let asking = group.asking, asking <= round { group.asking = nil }
-        if index > applied { group.confirmed += answered.map { (index, $0) } }
-        groups[id] = group
-        return index > applied ? [] : finish(answered)
+    /// -> whether the group's result is there, and applied. Where it is not applied, readers wait for that.
+    private mutating func settle(_ slot: Int, _ place: Int, applied: RaftIndex) -> Bool {
+        guard let index = rounds[slot].tallies[place].index else { return false }
+        rounds[slot].tallies[place].end()
+        if index <= applied { return true }
+        for reader in readers.indices where readers[reader].after < rounds[slot].number {
+            if readers[reader].unsettled.remove(place) != nil { readers[reader].behind.append((place, index)) }
+        }
+        return false
+    }
+
+    /// These groups are settled for all who came before the round, and applied so far. -> reads that wait for nothing more.
+    private mutating func finish(_ settled: BitSet, _ number: UInt64) -> [Token] {
+        guard !settled.isEmpty else { return [] }
+        for place in readers.indices where readers[place].after < number {
+            readers[place].unsettled.subtract(settled)
+        }
+        return takeReadable()
     }
 
     /// The group has applied so far. -> reads that wait for nothing more.
-    mutating func applied(_ id: LogGroup, through index: RaftIndex) -> [Token] {
-        guard var group = groups[id], !group.confirmed.isEmpty else { return [] }
-        let tokens = group.confirmed.filter { $0.index <= index }.map(\.token)
-        group.confirmed.removeAll { $0.index <= index }
-        groups[id] = group
-        return finish(tokens)
+    mutating func applied(_ group: LogGroup, through index: RaftIndex) -> [Token] {
+        guard readers.contains(where: { !$0.behind.isEmpty }) else { return [] }
+        for place in readers.indices {
+            readers[place].behind.removeAll { $0.place == group.place && $0.index <= index }
+        }
+        return takeReadable()
     }
 
     /// The replica is gone. -> who read it.
-    mutating func drop(_ id: LogGroup) -> [Token] {
-        guard let group = groups.removeValue(forKey: id) else { return [] }
-        for round in rounds.keys { rounds[round]?[id] = nil }
-        let tokens = group.readers.map(\.token) + group.confirmed.map(\.token)
-        return tokens.filter { open.removeValue(forKey: $0) != nil }
+    mutating func drop(_ group: LogGroup) -> [Token] {
+        let place = group.place
+        for slot in rounds.indices where place < rounds[slot].tallies.count { rounds[slot].tallies[place].end() }
+        return takeAway { $0.unsettled.contains(place) || $0.behind.contains { $0.place == place } }
     }
 
-    /// Nobody waits any more.
-    private mutating func forgetReaders() {
-        guard !groups.isEmpty else { return }
-        groups = [:]
-        rounds = [:]
-        arrived = 0
-    }
+    private mutating func takeReadable() -> [Token] { takeAway(\.isReadable) }
 
-    private mutating func finish(_ tokens: [Token]) -> [Token] {
-        tokens.filter { token in
-            guard let left = open[token] else { return false }
-            open[token] = left > 1 ? left - 1 : nil
-            return left == 1
+    private mutating func takeAway(_ isMeant: (Reader) -> Bool) -> [Token] {
+        let tokens = readers.filter(isMeant).map(\.token)
+        if !tokens.isEmpty { readers.removeAll(where: isMeant) }
+        return tokens
+    }
+}
+
+extension LogGroup {
+    /// In tables of groups, small numbers for a node of usual size.
+    fileprivate var place: Int {
+        switch self {
+        case .catalog: 0
+        case .shard(let shard): Int(shard.rawValue) + 1
         }
     }
 }

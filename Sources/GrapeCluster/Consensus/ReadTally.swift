@@ -8,6 +8,17 @@ import GrapeRaft
 /// here the asking replica's own word counts too, so that of three replicas two settle it with one message each way.
 struct ReadTally {
     private var standings: [ReadExchange.Standing] = []
+    /// Whether it was asked for and has no result yet.
+    private(set) var isOpen = false
+
+    /// Begins anew, with the word of the replica that asks.
+    mutating func begin(_ own: ReadExchange.Standing) {
+        standings.removeAll(keepingCapacity: true)
+        standings.append(own)
+        isOpen = true
+    }
+
+    mutating func end() { isOpen = false }
 
     /// The first word of a replica counts.
     mutating func add(_ standing: ReadExchange.Standing) {
@@ -18,14 +29,9 @@ struct ReadTally {
     var index: RaftIndex? {
         let newest = standings.filter { $0.lead != nil }.max { $0.term < $1.term }
         guard let newest, let lead = newest.lead else { return nil }
-        func agrees(_ voters: [ReplicaID]) -> Bool {
-            let count = voters.count { voter in
-                standings.contains { $0.replica == voter && $0.term == newest.term }
-            }
-            return count > voters.count / 2
+        let isSettled = lead.configuration.hasMajority { voter in
+            standings.contains { $0.replica == voter && $0.term == newest.term }
         }
-        let conf = lead.configuration
-        guard agrees(conf.voters), conf.votersOutgoing.isEmpty || agrees(conf.votersOutgoing) else { return nil }
-        return lead.commit
+        return isSettled ? lead.commit : nil
     }
 }

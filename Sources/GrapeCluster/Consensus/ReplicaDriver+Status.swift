@@ -8,12 +8,15 @@ extension ReplicaDriver {
         let leads = glance.role == .leader && raft.hasCommittedInTerm
         return ReadExchange.Standing(
             group: group, replica: id, term: glance.term,
-            lead: leads ? ReadExchange.Lead(commit: glance.commit, configuration: raft.confState) : nil)
+            lead: leads ? ReadExchange.Lead(commit: glance.commit, configuration: readQuorum.encoded) : nil)
     }
 
-    /// Nodes whose word counts in this group besides the own one's, as far as this replica knows.
-    var otherVoters: Set<NodeNumber> {
-        Set((raft.confState.voters + raft.confState.votersOutgoing).map(\.node)).subtracting([id.node])
+    /// What reads need of the configuration that decides now.
+    var readQuorum: ReadQuorum {
+        if let readQuorumMade, readQuorumMade.configuration == raft.confState { return readQuorumMade }
+        let made = ReadQuorum(raft.confState, without: id.node)
+        readQuorumMade = made
+        return made
     }
 
     /// - Parameter synced: The last turn that a sync has covered.
@@ -26,5 +29,20 @@ extension ReplicaDriver {
             hasCommittedInTerm: raft.hasCommittedInTerm, stalenessMilliseconds: staleTicks * tickMilliseconds,
             isLost: isLost, isInstalling: isInstalling, elections: elections, leaderChanges: leaderChanges,
             failedProposals: failedProposals, isConfigurationDurable: configurationTicket <= synced)
+    }
+}
+
+/// A configuration as rounds of reads use it, made once and not at each of them.
+struct ReadQuorum {
+    let configuration: ConfState
+    let encoded: EncodedConfState
+    /// Nodes whose word counts besides the own one's.
+    let otherVoters: [NodeNumber]
+
+    init(_ configuration: ConfState, without node: NodeNumber) {
+        self.configuration = configuration
+        encoded = EncodedConfState(configuration)
+        otherVoters = Set((configuration.voters + configuration.votersOutgoing).map(\.node)).subtracting([node])
+            .sorted()
     }
 }

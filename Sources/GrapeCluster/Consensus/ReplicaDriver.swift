@@ -31,6 +31,7 @@ package final class ReplicaDriver {
     private var lastGlance: RaftGlance
     /// As leader with a committed entry of its term.
     private var canServe = false
+    var readQuorumMade: ReadQuorum?
     /// The highest commit index that a leader has spoken of.
     private var heardCommit = RaftIndex.zero
     /// Ticks since a leader was heard of and everything committed was applied.

@@ -74,7 +74,7 @@ extension StoreLoop {
 
     /// Asks the other nodes for those who wait for the next round.
     func beginReads() {
-        guard !isStalled, reads.arrived == 0 || environment.mayBeginReads(waiting: reads.arrived) else { return }
+        guard !isStalled, case let due = reads.due, due > 0, environment.mayBeginReads(waiting: due) else { return }
         carryOut(reads.begin(replicas))
     }
 
@@ -142,6 +142,7 @@ extension StoreLoop {
         deliver(responses, of: driver)
         for token in lost { environment.answer(token, .unknown) }
         for token in reads.applied(group, through: driver.appliedIndex) { environment.readable(token) }
+        carryOut(reads.retry(driver))
         noteNews()
     }
 

@@ -95,6 +95,11 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
 
     // MARK: Turns
 
+    /// Whether a turn would have something to write, to send or to hand on.
+    package var wantsTurn: Bool {
+        nextSync.ticket > requested || !outbox.isEmpty || replicas.contains { $0.isRunning && $0.raft.hasReady }
+    }
+
     /// Carries out everything that has come up. Called when the waiting events are taken.
     package func turn() throws(StorageError) {
         if isStalled {
@@ -177,7 +182,7 @@ package final class StoreLoop<Environment: StoreLoopEnvironment> {
             }
         }
         if let install { environment.apply(install) }
-        if let leader = ready.softState?.leader, leader != .none { carryOut(reads.retry([driver])) }
+        if let leader = ready.softState?.leader, leader != .none { carryOut(reads.retry(driver)) }
     }
 
     /// Responses need not wait for a sync where nothing of their replica is unsynced.

@@ -6,7 +6,7 @@ import Logging
 import Synchronization
 
 /// Brings what the store loop wrote to the disk, on `grape.sync`: one sync for all that was asked for meanwhile, while
-/// the loop goes on. After it come the promises (`AcknowledgedFile`) and what may be dropped.
+/// the loop takes in more. After it come the promises (`AcknowledgedFile`) and what may be dropped.
 ///
 /// Thread safety: `state` is guarded by its mutex; `file` is used on the queue only, its mutex is never contended.
 final class SyncThread: Sendable {
@@ -15,7 +15,8 @@ final class SyncThread: Sendable {
 
     private struct State {
         var waiting: SyncRequest?
-        var answers: [(ticket: UInt64, done: Done)] = []
+        /// Of the last request: its ticket stands for those before it.
+        var done: Done?
         var isRunning = false
         var isClosing = false
         /// When the sync began that is under way.
@@ -52,11 +53,11 @@ final class SyncThread: Sendable {
         }
     }
 
-    /// `done` hears when everything written before this call is on the disk.
+    /// `done` hears when everything written before this call is on the disk, unless a later call's hears it as well.
     func request(_ request: SyncRequest, _ done: @escaping Done) {
         let starts = state.withLock { state in
             if state.waiting == nil { state.waiting = request } else { state.waiting?.join(request) }
-            state.answers.append((request.ticket, done))
+            state.done = done
             defer { state.isRunning = true }
             return !state.isRunning
         }
@@ -77,17 +78,13 @@ final class SyncThread: Sendable {
 
     private func run() {
         while true {
-            let (request, answers) = state.withLock { state in
-                defer {
-                    state.waiting = nil
-                    state.answers = []
-                }
+            let (request, done) = state.withLock { state in
+                defer { state.waiting = nil }
                 state.isRunning = state.waiting != nil
-                return (state.waiting, state.answers)
+                return (state.waiting, state.done)
             }
-            guard let request else { return }
-            let result = Result { () throws(StorageError) in try carryOut(request) }
-            for (_, done) in answers { done(result) }
+            guard let request, let done else { return }
+            done(Result { () throws(StorageError) in try carryOut(request) })
         }
     }
 

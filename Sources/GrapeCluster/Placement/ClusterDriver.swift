@@ -88,7 +88,7 @@ final class ClusterDriver: Sendable {
     /// What others go by (reports) and what requests go by never waits for what may take long.
     func run() async {
         await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await self.repeated { await self.observe($0) } }
+            tasks.addTask { await self.repeated { self.observe($0) } }
             tasks.addTask { await self.repeated { await self.work($0) } }
         }
     }
@@ -102,7 +102,8 @@ final class ClusterDriver: Sendable {
         }
     }
 
-    private func observe(_ round: Int) async {
+    /// Looks at what came from others, and says how requests go from here.
+    func observe(_ round: Int) {
         let layout = layout
         let now = now
         let heard = transport?.takeHeard() ?? []
@@ -258,7 +259,8 @@ final class ClusterDriver: Sendable {
                 next.leaderHints[group] = leader.node
             }
         }
-        next.isolation = isolation(layout, view, now)
+        next.solitude = solitude(layout) { view.isHeard($0, at: now) }
+        next.isolation = solitude(layout) { view.isHeard($0, at: now) || view.isAwaited($0, at: now) }
         cluster.update { $0 = next }
     }
 
@@ -275,17 +277,17 @@ final class ClusterDriver: Sendable {
         return ShardSet(voting.filter(served.contains))
     }
 
-    /// Without word from a majority of the members for long, nothing that needs one can be answered.
-    private func isolation(_ layout: ClusterLayout, _ view: ClusterView, _ now: UInt64) -> GrapeError? {
+    /// Without a majority of the members, nothing that needs one can be answered.
+    private func solitude(_ layout: ClusterLayout, _ isReached: (NodeNumber) -> Bool) -> GrapeError? {
         guard layout.members.count > 1 else { return nil }
         guard layout.member(node) != nil else {
             return GrapeError(
                 .unavailable, "this node is no member of the cluster any more: empty its data_dir to let it join anew")
         }
-        let heard = layout.members.count { $0.number == node || view.isHeard($0.number, at: now) }
-        guard heard <= layout.members.count / 2 else { return nil }
+        let reached = layout.members.count { $0.number == node || isReached($0.number) }
+        guard reached <= layout.members.count / 2 else { return nil }
         return GrapeError(
-            .unavailable, "only \(heard) of \(layout.members.count) members can be reached, which is no majority",
+            .unavailable, "only \(reached) of \(layout.members.count) members can be reached, which is no majority",
             retryAfterSeconds: 1)
     }
 }

@@ -11,10 +11,8 @@ package enum ShardHealth: String, Sendable {
 }
 
 extension ClusterView {
-    package func health(of shard: ShardID, _ layout: ClusterLayout, at now: UInt64) -> ShardHealth {
-        guard let placement = layout.placement(shard), leader(of: .shard(shard), at: now) != nil else {
-            return .unavailable
-        }
+    package func health(of shard: ShardID, isLed: Bool, _ layout: ClusterLayout, at now: UInt64) -> ShardHealth {
+        guard isLed, let placement = layout.placement(shard) else { return .unavailable }
         let whole = placement.replicas.filter { isWhole($0, shard, at: now) }
         return whole.count < layout.replicaCount ? .underReplicated : .healthy
     }

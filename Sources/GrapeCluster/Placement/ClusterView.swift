@@ -70,6 +70,11 @@ package struct ClusterView: Sendable {
         liveness(number, at: now) == .alive || heard[number].map { now <= $0 + suspectAfter } ?? false
     }
 
+    /// Whether the node was not heard of yet, but has time for it: this one may just have started.
+    package func isAwaited(_ number: NodeNumber, at now: UInt64) -> Bool {
+        heard[number] == nil && expected[number].map { now <= $0 + suspectAfter } ?? false
+    }
+
     /// The node that says it leads the group, in the newest term of all that say so and are not suspect.
     package func leader(of group: LogGroup, at now: UInt64) -> (node: NodeNumber, report: NodeReport.Group)? {
         var best: (node: NodeNumber, report: NodeReport.Group)?

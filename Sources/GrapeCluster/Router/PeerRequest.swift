@@ -78,9 +78,16 @@ extension PeerRequest {
         return bytes
     }
 
+    private static let proposeKind: UInt8 = 0x01
+
+    /// Whether the bytes are proposals so few that they can be answered on an event loop.
+    static func isShortWrite(_ bytes: [UInt8]) -> Bool {
+        bytes.first == proposeKind && bytes.count <= LoopExecutor.writeBytesMax
+    }
+
     private var kind: UInt8 {
         switch self {
-        case .propose: 0x01
+        case .propose: Self.proposeKind
         case .point: 0x02
         case .search: 0x03
         case .changeConfiguration: 0x04
@@ -104,7 +111,7 @@ extension PeerRequest {
 
     private static func read(_ kind: UInt8, _ reader: inout ByteReader) -> PeerRequest? {
         switch kind {
-        case 0x01:
+        case proposeKind:
             return reader.list { reader in
                 guard let group = reader.integer(UInt16.self), let entry = reader.sized() else { return nil }
                 return Proposal(group: LogGroup(number: group), entry: Array(entry))

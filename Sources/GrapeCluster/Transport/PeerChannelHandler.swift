@@ -220,7 +220,7 @@ final class PeerChannelHandler: ChannelInboundHandler {
         let body = Array(request[8...])
         let channel = context.channel
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        Task {
+        Task(executorPreference: PeerRequest.isShortWrite(body) ? transport.executor : nil) {
             let answer = await handler.answer(body, from: peer)
             let frame = Frame(kind: .answer, body: number + answer).encoded(compresses: true)
             channel.writeAndFlush(channel.allocator.buffer(bytes: frame)).whenComplete { _ in

@@ -33,6 +33,8 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
     /// loop in which the question came. Those for what is large have another.
     private let loop: MultiThreadedEventLoopGroup
     private let bulkLoop: MultiThreadedEventLoopGroup
+    /// Where short requests are answered.
+    let executor: LoopExecutor
     private let serverTLS: NIOSSLContext?
     private let clientTLS: NIOSSLContext?
     private let state: Mutex<State>
@@ -47,6 +49,7 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         (serverTLS, clientTLS) = try PeerTLS.contexts(options.tls)
         loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         bulkLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        executor = LoopExecutor(loop.next())
         state = Mutex(State(identity: PeerIdentity(nodeID: options.nodeID, number: nil, cluster: nil)))
     }
 
@@ -86,6 +89,7 @@ package final class Transport: Sendable, MessageSender, PeerRequests {
         }
         for link in links { link.close() }
         try? await listener?.close()
+        executor.close()
         for loop in [loop, bulkLoop] { try? await loop.shutdownGracefully() }
     }
 

@@ -57,9 +57,6 @@ package struct GzipReader: ~Copyable {
 
     deinit { grape_gzip_free(stream) }
 
-    /// More input is of use: what was fed is worked off.
-    package var needsInput: Bool { taken == input.count && !isAtEnd }
-
     package mutating func feed(_ bytes: [UInt8]) throws(Failure) {
         precondition(taken == input.count, "a gzip stream is fed before it has worked off what it had")
         guard !isAtEnd || bytes.isEmpty else { throw .trailing }

@@ -12,27 +12,46 @@ import Testing
     /// A member alone in its cluster, which others may join.
     private struct Member {
         let directory: TemporaryDirectory
+        let options: NodeOptions
         let node: Node
         let address: HostPort
 
         init() async throws {
+            var last = GrapeError(.cannotStart, "no port was tried")
+            for _ in 0..<50 {
+                // Below those that the system gives to outgoing connections.
+                let port = Int.random(in: 31_001..<32_768)
+                do {
+                    self = try await Member(port: port)
+                    return
+                } catch let error as GrapeError where error.code == .cannotStart {
+                    last = error
+                }
+            }
+            throw last
+        }
+
+        private init(port: Int) async throws {
             directory = try TemporaryDirectory()
-            // A port that was free a moment ago.
-            let probe = try await RawServer.open()
-            address = HostPort(host: "127.0.0.1", port: probe.port)
-            probe.close()
+            address = HostPort(host: "127.0.0.1", port: port)
             var options = NodeOptions(dataDirectory: directory.path)
             options.nodeID = "node-1"
             options.shardCount = shards
             options.storage.cacheBytes = 4 << 20
             options.storage.writeBufferBytes = 1 << 20
-            options.raft.electionTimeoutMilliseconds = 300
+            // Who is alone leads at once, and goes on leading though the machine stands still for a while.
+            options.raft.electionTimeoutMilliseconds = 30_000
             options.raft.heartbeatMilliseconds = 50
             options.addresses.raft = address
             var cluster = ClusterOptions(listen: address)
             cluster.token = "secret"
             options.cluster = cluster
-            node = try await Node.open(options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            self.options = options
+            node = try await Self.open(options)
+        }
+
+        static func open(_ options: NodeOptions) async throws -> Node {
+            try await Node.open(options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         }
     }
 
@@ -45,14 +64,14 @@ import Testing
     }
 
     private func ask(_ member: Member, _ stranger: TransportNode, _ body: [UInt8]) async throws -> [UInt8] {
-        try await stranger.transport.request(body, at: member.address, deadline: .now + .seconds(5))
+        try await stranger.transport.request(body, at: member.address, deadline: .now + .seconds(60))
     }
 
     private func ask(
         _ member: Member, _ stranger: TransportNode, _ request: BootstrapRequest
     ) async throws -> BootstrapAnswer? {
         // The catalog's leader may still be about to begin.
-        for _ in 0..<200 {
+        for _ in 0..<6_000 {
             let answer = BootstrapAnswer(encoded: try await ask(member, stranger, request.encoded))
             guard case .wait? = answer else { return answer }
             try await Task.sleep(for: .milliseconds(10))
@@ -87,6 +106,22 @@ import Testing
         #expect(layout.members.map(\.nodeID) == ["node-1", "node-2"])
         await joiner.transport.stop()
         await member.node.close()
+    }
+
+    @Test func `A member that opens again is not healthy until it has heard of a majority, from the first moment on`()
+        async throws
+    {
+        let member = try await Member()
+        let joiner = try await TransportNode("node-2")
+        guard case .admitted? = try await ask(member, joiner, .join(greeting("node-2"))) else {
+            Issue.record("not admitted")
+            return
+        }
+        await joiner.transport.stop()
+        await member.node.close()
+        let again = try await Member.open(member.options)
+        #expect(again.refusal?.message.contains("only 1 of 2 members") ?? false)
+        await again.close()
     }
 
     @Test func `Who can't be a member hears why, and what to do`() async throws {
@@ -145,7 +180,7 @@ import Testing
         let request = PeerRequest.count(CollectionID(1), ShardSet((0..<4 as Range<UInt16>).map { ShardID($0) }))
         var answer: PeerAnswer?
         try await until {
-            let bytes = try? await joiner.ask(request.encoded(timeoutMilliseconds: 1_000), 1)
+            let bytes = try? await joiner.ask(request.encoded(timeoutMilliseconds: 60_000), 1)
             answer = bytes.flatMap { PeerAnswer(encoded: $0) }
             if case .count(0)? = answer { return true }
             return false

@@ -1,3 +1,4 @@
+import Dispatch
 import GrapeCluster
 import GrapeEngine
 import GrapeModel
@@ -17,6 +18,18 @@ final class ConsensusCluster: Sendable {
         private struct State {
             var nodes: [NodeNumber: Consensus] = [:]
             var cut: Set<NodeNumber> = []
+            var handovers: [Handover] = []
+            /// Holds up whoever sends messages from this node.
+            var gate: (node: NodeNumber, gate: DispatchSemaphore)?
+            var isStuck = false
+            var answers = 0
+        }
+
+        /// A leader's word to another node to take its place at once.
+        struct Handover: Hashable {
+            let group: LogGroup
+            let from: NodeNumber
+            let term: Term
         }
 
         private let state = Mutex(State())
@@ -28,11 +41,37 @@ final class ConsensusCluster: Sendable {
         func cut(_ node: NodeNumber) { state.withLock { _ = $0.cut.insert(node) } }
         func heal(_ node: NodeNumber) { state.withLock { _ = $0.cut.remove(node) } }
 
+        /// The node's turn gets stuck where it sends, until `release`.
+        func stick(_ node: NodeNumber) { state.withLock { $0.gate = (node, DispatchSemaphore(value: 0)) } }
+
+        func release() {
+            let gate = state.withLock { state in
+                defer { state.gate = nil }
+                return state.gate
+            }
+            gate?.gate.signal()
+        }
+
+        var isStuck: Bool { state.withLock { $0.isStuck } }
+        var handovers: [Handover] { state.withLock { $0.handovers } }
+        /// Answers to other nodes' questions for their reads.
+        var answers: Int { state.withLock { $0.answers } }
+
         func carry(_ messages: [GroupMessage], from sender: NodeNumber, to target: NodeNumber) {
+            for message in messages where message.message.kind == .timeoutNow {
+                let handover = Handover(group: message.group, from: sender, term: message.message.term)
+                state.withLock { $0.handovers.append(handover) }
+            }
+            if let gate = state.withLock({ $0.gate }), gate.node == sender {
+                state.withLock { $0.isStuck = true }
+                gate.gate.wait()
+                gate.gate.signal()
+            }
             receiver(sender, target)?.receive(messages, from: sender)
         }
 
         func carry(_ exchange: ReadExchange, from sender: NodeNumber, to target: NodeNumber) {
+            if case .answer = exchange { state.withLock { $0.answers += 1 } }
             receiver(sender, target)?.receive(exchange, from: sender)
         }
 
@@ -109,7 +148,7 @@ final class ConsensusCluster: Sendable {
             database: database, shardCount: Self.shardCount, indexThreads: 1, checkpointIntervalSeconds: 300,
             logger: logger)
         var consensusOptions = ConsensusOptions()
-        consensusOptions.electionTimeoutMilliseconds = 400
+        consensusOptions.electionTimeoutMilliseconds = 2_000
         consensusOptions.heartbeatMilliseconds = 50
         tune(&consensusOptions)
         let consensus = Consensus(
@@ -151,7 +190,7 @@ final class ConsensusCluster: Sendable {
     }
 
     /// Proposes where the group's leader is until it is applied. -> nil where that did not happen in time.
-    func write(_ number: Int, to group: LogGroup, seconds: Double = 10) async -> Duration? {
+    func write(_ number: Int, to group: LogGroup, seconds: Double = 60) async -> Duration? {
         let start = ContinuousClock.now
         let end = start + .seconds(seconds)
         var target = numbers.first ?? 1
@@ -169,13 +208,13 @@ final class ConsensusCluster: Sendable {
     }
 
     /// Polls until it is so. -> whether it became so in time.
-    func eventually(seconds: Double = 10, _ isSo: () async throws -> Bool) async rethrows -> Bool {
+    func eventually(seconds: Double = 60, _ isSo: () async throws -> Bool) async rethrows -> Bool {
         let end = ContinuousClock.now + .seconds(seconds)
-        while ContinuousClock.now < end {
+        while true {
             if try await isSo() { return true }
+            guard ContinuousClock.now < end else { return false }
             try? await Task.sleep(for: .milliseconds(5))
         }
-        return false
     }
 
     func status(_ number: Int, _ group: LogGroup) -> GroupStatus? {

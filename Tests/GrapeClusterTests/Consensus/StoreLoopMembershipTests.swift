@@ -43,6 +43,15 @@ import Testing
         #expect(cluster[4].status(a)?.configuration == ConfState(voters: voters), "as of what it has applied")
     }
 
+    @Test func `A node that hands over its leaderships is followed at once, without a tick`() throws {
+        let cluster = try LoopCluster()
+        try #require(try cluster.elect(1) != nil)
+        try cluster.tick(3)
+        cluster[1].loop.handOverLeadership()
+        try cluster.settle()
+        #expect(!cluster.leads(1) && (cluster.leads(2) || cluster.leads(3)))
+    }
+
     @Test func `A change that may not follow the one in force changes nothing and is answered`() throws {
         let cluster = try LoopCluster()
         try #require(try cluster.elect(1) != nil)

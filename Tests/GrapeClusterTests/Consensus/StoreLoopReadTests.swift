@@ -2,6 +2,7 @@ import GrapeCluster
 import GrapeEngine
 import GrapeModel
 import GrapeRaft
+import GrapeTestKit
 import Testing
 
 /// Strong reads (RAFT.md 10, 11).
@@ -54,6 +55,58 @@ import Testing
         #expect(cluster[1].environment.readable == [first])
     }
 
+    @Test func `Readers of a group that nobody can speak for hold up no others`() throws {
+        let cluster = try elected()
+        for node in [2, 3] { cluster[node].loop.remove(b) }
+        let (stuck, free, late) = (cluster.token(), cluster.token(), cluster.token())
+        cluster[1].loop.read([a, b], stuck)
+        try cluster.settle()
+        cluster[1].loop.read([a], free)
+        try cluster.settle()
+        #expect(cluster[1].environment.readable == [free])
+        cluster[1].loop.read([a, b], late)
+        cluster[1].loop.cancel(late)
+        try cluster.tick(20)
+        #expect(cluster[1].environment.readable == [free])
+    }
+
+    @Test func `A reader of many groups is not put off for ever by readers of some of them`() throws {
+        let cluster = try elected()
+        let (first, wide, narrow) = (cluster.token(), cluster.token(), cluster.token())
+        let (loop, environment) = (cluster[1].loop, cluster[1].environment)
+        loop.read([a], first)
+        try loop.turn()
+        environment.exchanges = []
+        loop.read([a, b], wide)
+        loop.read([b], narrow)
+        try loop.turn()
+        #expect(environment.exchanges.count == 2, "a round for b alone, as one for a is out")
+        environment.exchanges = []
+        try loop.turn()
+        #expect(environment.exchanges.count == 2, "both rounds take long, and nobody else was let wait")
+        try cluster.settle()
+        #expect(Set(environment.readable) == [first, wide, narrow])
+    }
+
+    @Test func `A majority counted in an encoded configuration is one of the configuration`() throws {
+        var random = Xoshiro256(seed: 7)
+        func some() -> [ReplicaID] { (1...6).filter { _ in Bool.random(using: &random) }.map { ReplicaID($0) } }
+        func isMajority(_ agreeing: Set<ReplicaID>, of voters: [ReplicaID]) -> Bool {
+            voters.count(where: agreeing.contains) * 2 > voters.count
+        }
+        for _ in 0..<2_000 {
+            let configuration = ConfState(voters: some(), votersOutgoing: some(), learners: some())
+            let agreeing = Set(some())
+            let expected =
+                isMajority(agreeing, of: configuration.voters)
+                && (configuration.votersOutgoing.isEmpty || isMajority(agreeing, of: configuration.votersOutgoing))
+            let encoded = EncodedConfState(configuration)
+            #expect(encoded.hasMajority(where: agreeing.contains) == expected, "\(configuration), \(agreeing)")
+            let cut = EncodedConfState(bytes: Array(encoded.bytes.prefix(.random(in: 0..<4, using: &random))))
+            #expect(!cut.hasMajority { _ in true })
+        }
+    }
+
     @Test func `A read waits until this node has applied what was committed before it`() throws {
         let cluster = try elected()
         cluster[2].holdsApply = true
@@ -81,6 +134,25 @@ import Testing
         cluster.isolated = []
         try cluster.tick(8)
         #expect(cluster[1].environment.readable == [token], "it asked the new leader")
+    }
+
+    /// What the next leader has committed is unknown to both.
+    @Test func `A leader that was replaced is not confirmed by a follower of the next one`() throws {
+        let cluster = try elected()
+        let (old, follower) = (cluster[1], cluster[3])
+        cluster.isolated = [old.number]
+        try cluster.tick(40, only: [3])
+        try #require(try cluster.elect(2) != nil)
+        try #require(cluster.leads(1), "it has not heard of that")
+        old.loop.read([a], cluster.token())
+        try old.loop.turn()
+        for (target, question) in old.environment.exchanges where target == follower.number {
+            follower.loop.receive(question, from: old.number)
+        }
+        try #require(follower.environment.exchanges.count == 1)
+        for (_, answer) in follower.environment.exchanges { old.loop.receive(answer, from: follower.number) }
+        try old.loop.turn()
+        #expect(old.environment.readable.isEmpty)
     }
 
     @Test func `Readers without a leader wait for the next one; who gave up is not answered`() throws {

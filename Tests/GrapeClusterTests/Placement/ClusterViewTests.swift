@@ -34,11 +34,21 @@ import Testing
         #expect(known(to: 1) == 30 && known(to: 2) == 30 && known(to: 3) == 40)
     }
 
+    @Test func `A node just started holds it against nobody that it has not heard of them yet`() {
+        let node = NodeNumber(1)
+        var view = view
+        #expect(!view.isAwaited(node, at: 0), "it is no member")
+        view.expect([node], at: 0)
+        view.expect([node], at: 8)
+        #expect(view.isAwaited(node, at: 10) && !view.isAwaited(node, at: 11) && !view.isHeard(node, at: 5))
+        view.hear([node], at: 5)
+        #expect(view.isHeard(node, at: 5) && !view.isAwaited(node, at: 5))
+    }
+
     @Test func `A node that was heard of without a report is reached, but not alive for long`() {
         let node = NodeNumber(1)
         var view = view
         view.expect([node], at: 0)
-        #expect(!view.isHeard(node, at: 0))
         view.take(Self.report(1, serial: 1, applied: 1), at: 5)
         #expect(view.isHeard(node, at: 15) && !view.isHeard(node, at: 16))
         view.hear([node], at: 20)

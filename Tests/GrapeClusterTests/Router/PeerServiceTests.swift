@@ -25,8 +25,10 @@ import Testing
         return world
     }
 
-    private func ask(_ world: RouterWorld, _ request: PeerRequest) async -> PeerAnswer {
-        await service(world).answer(request.encoded(timeoutMilliseconds: 50))
+    private func ask(
+        _ world: RouterWorld, _ request: PeerRequest, milliseconds: UInt32 = 60_000
+    ) async -> PeerAnswer {
+        await service(world).answer(request.encoded(timeoutMilliseconds: milliseconds))
     }
 
     private func code(_ answer: PeerAnswer) -> GrapeError.Code? {
@@ -90,8 +92,9 @@ import Testing
     {
         let world = try world()
         let collection = RouterWorld.collection
-        #expect(code(await ask(world, .search(collection, all, search { $0.consistency = .strong }))) == .unavailable)
-        #expect(code(await ask(world, .point(collection, .integer(7), .strong))) == .unavailable)
+        let strong = search { $0.consistency = .strong }
+        #expect(code(await ask(world, .search(collection, all, strong), milliseconds: 50)) == .unavailable)
+        #expect(code(await ask(world, .point(collection, .integer(7), .strong), milliseconds: 50)) == .unavailable)
         #expect(code(await ask(world, .point(collection, .integer(7), .eventual))) == nil)
         let write = RouterWorld.write(1, 1, .none)
         let answer = await ask(world, .propose([Proposal(group: write.group, entry: write.entries[0])]))

@@ -6,6 +6,7 @@ import GrapeStorage
 import GrapeTestKit
 import Logging
 import Synchronization
+import Testing
 
 /// A node that holds no shard and asks others, which a test plays.
 final class RouterWorld: Sendable {
@@ -134,7 +135,8 @@ final class PlayedPeers: PeerRequests {
         guard let (request, milliseconds) = PeerRequest.decode(body) else {
             throw PeerFailure(mayHaveArrived: true, message: "not to be read")
         }
-        precondition(.milliseconds(Int(milliseconds)) <= deadline - .now + .milliseconds(50), "more time than there is")
+        // The machine may have stood still since the time was written down.
+        if .milliseconds(Int(milliseconds)) > deadline - .now + .seconds(5) { Issue.record("more time than there is") }
         return try await play(request, node).encoded
     }
 }

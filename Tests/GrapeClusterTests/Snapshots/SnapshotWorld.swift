@@ -28,7 +28,7 @@ final class SnapshotWorld: Sendable {
         var options = SnapshotOptions()
         options.pause = .milliseconds(2)
         options.requestTimeout = .seconds(1)
-        options.patience = .seconds(5)
+        options.patience = .seconds(60)
         change(&options)
         self.options = options
         link = FaultyLink(seed: seed)
@@ -134,7 +134,7 @@ final class SnapshotWorld: Sendable {
     }
 
     /// What the sender reported of its last transfer of the group, once it did.
-    func report(_ group: LogGroup, from: UInt32 = 1, seconds: Int = 9) async throws -> Bool {
+    func report(_ group: LogGroup, from: UInt32 = 1, seconds: Int = 60) async throws -> Bool {
         let end = ContinuousClock.now + .seconds(seconds)
         while true {
             if let report = self[from].target.takeReport(group) { return report }

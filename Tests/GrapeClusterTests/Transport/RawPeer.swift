@@ -12,6 +12,8 @@ final class RawPeer: ChannelInboundHandler, Sendable {
         var channel: (any Channel)?
         var received: [UInt8] = []
         var isClosed = false
+        /// Pings answered so far; nil where the test answers them, or nobody.
+        var pongs: Int?
     }
 
     private let state = Mutex(State())
@@ -40,6 +42,25 @@ final class RawPeer: ChannelInboundHandler, Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = Array(unwrapInboundIn(data).readableBytesView)
         state.withLock { $0.received += bytes }
+        pong()
+    }
+
+    /// From now on pings are answered as they come, on the connection's loop.
+    func answerPings() {
+        state.withLock { $0.pongs = 0 }
+        pong()
+    }
+
+    var pongs: Int { state.withLock { $0.pongs } ?? 0 }
+
+    private func pong() {
+        let new = state.withLock { state in
+            guard let pongs = state.pongs else { return 0 }
+            let pings = WireProtocol.frames(state.received).count { $0.kind == 10 }
+            state.pongs = max(pings, pongs)
+            return max(pings - pongs, 0)
+        }
+        for _ in 0..<new { send(WireProtocol.frame(.pong, [])) }
     }
 
     func channelInactive(context: ChannelHandlerContext) { state.withLock { $0.isClosed = true } }
@@ -144,7 +165,7 @@ final class RawServer: Sendable {
 
 /// Waits until something holds, some seconds at most.
 func until(
-    seconds: Double = 8, _ sourceLocation: SourceLocation = #_sourceLocation, _ holds: () async -> Bool
+    seconds: Double = 60, _ sourceLocation: SourceLocation = #_sourceLocation, _ holds: () async -> Bool
 ) async throws {
     let end = ContinuousClock.now + .seconds(seconds)
     while await !holds() {

@@ -32,6 +32,8 @@ final class TransportNode: TransportHandler {
         self.name = name
         var options = TransportOptions(listen: HostPort(host: "127.0.0.1", port: 0), nodeID: name)
         options.token = token
+        // Nobody is given up because the machine stands still for a while.
+        options.silenceMilliseconds = 60_000
         change(&options)
         transport = try Transport(options, logger: log.logger)
         if let number { transport.identify(cluster: cluster, number: NodeNumber(number)) }
@@ -57,7 +59,7 @@ final class TransportNode: TransportHandler {
     func isConnected(to number: UInt32) -> Bool { transport.isConnected(to: NodeNumber(number)) }
 
     func ask(
-        _ body: [UInt8], _ number: UInt32, lane: PeerLane = .quick, seconds: Double = 5
+        _ body: [UInt8], _ number: UInt32, lane: PeerLane = .quick, seconds: Double = 60
     ) async throws(PeerFailure) -> [UInt8] {
         try await transport.request(body, to: NodeNumber(number), lane: lane, deadline: .now + .seconds(seconds))
     }

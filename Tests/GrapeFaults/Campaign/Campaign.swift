@@ -20,6 +20,13 @@ package struct Campaign: Sendable {
         package var cluster = LocalCluster.Options()
         /// Faults last so long, in milliseconds, drawn for each.
         package var faultMilliseconds = 1_500...6_000
+        /// Until a client gives up an answer: longer than the server takes where a majority answers (5 s with the
+        /// default settings).
+        package var clientTimeout = Duration.seconds(10)
+        /// How long a node is asked for a point in the end, beyond the first attempts, until it answers.
+        package var readPatience = Duration.zero
+        /// How long replicas are compared in the end while none differs and some are missing.
+        package var checkPatience = Duration.zero
         /// Where histories that were violated are written.
         package var directory: URL?
         /// Told of each phase as it ends.
@@ -63,7 +70,7 @@ package struct Campaign: Sendable {
         }
         await phase.close()
         if report.unrecovered == 0 {
-            report.areReplicasEqual = await cluster.status("/cluster/consistency/check", at: 0)?.isConsistent
+            report.areReplicasEqual = await areReplicasEqual(at: cluster)
             report.changedAfterwards = await changes(in: settled.suffix(Self.phasesReadAgainMax), at: cluster)
         }
         report.seconds = Double(clock.now) / 1e9
@@ -81,6 +88,15 @@ package struct Campaign: Sendable {
             milliseconds: random.within(options.faultMilliseconds))
     }
 
+    private func areReplicasEqual(at cluster: LocalCluster) async -> Bool? {
+        var last: ClusterStatus?
+        _ = await poll(for: options.checkPatience, every: .milliseconds(500)) {
+            last = await cluster.status("/cluster/consistency/check", at: 0)
+            return last?.isConsistent == true || last?.differs == true
+        }
+        return last?.isConsistent
+    }
+
     /// Reads every point of these phases on every node.
     ///
     /// - Returns: what differs from the end of its phase, one line each.
@@ -88,7 +104,7 @@ package struct Campaign: Sendable {
         await withTaskGroup(of: [String].self) { group in
             for node in cluster.nodes.indices {
                 group.addTask {
-                    var reader = PointReader(cluster: cluster, node: node)
+                    var reader = PointReader(cluster: cluster, node: node, patience: options.readPatience)
                     var lines: [String] = []
                     for (id, value) in settled.flatMap(\.values).sorted(by: { $0.key < $1.key }) {
                         let found = await reader.read(id)

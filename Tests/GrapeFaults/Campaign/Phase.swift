@@ -8,6 +8,7 @@ struct Phase: Sendable {
     private let probe: WriteGapProbe
     private let clock: RunClock
     private let directory: URL?
+    private let readPatience: Duration
     private var clients: [FaultClient]
 
     private static let calm = Duration.milliseconds(1_000)
@@ -22,10 +23,13 @@ struct Phase: Sendable {
         self.probe = probe
         self.clock = clock
         directory = options.directory
+        readPatience = options.readPatience
         injector = FaultInjector(cluster: cluster, standing: standing)
         let ports = cluster.nodes.map(\.ports.rest)
         clients = (0..<options.clients).map {
-            FaultClient(number: $0 + 1, seed: options.seed, ports: ports, standing: standing, clock: clock)
+            FaultClient(
+                number: $0 + 1, seed: options.seed, ports: ports, standing: standing, clock: clock,
+                timeout: options.clientTimeout)
         }
     }
 
@@ -89,7 +93,10 @@ struct Phase: Sendable {
         if left > 0 { try await Task.sleep(for: .milliseconds(left)) }
         let healed = clock.now
         try await injector.heal(fault, at: targets)
-        for node in cluster.nodes.indices { try await cluster.waitUntilHealthy(node, seconds: Self.recoveryMax) }
+        for node in cluster.nodes.indices {
+            try await cluster.waitUntilHealthy(node, seconds: Self.recoveryMax)
+            try await cluster.waitUntilReading(node, seconds: Self.recoveryMax)
+        }
         outcome.recovery = clock.now - healed
         standing.set(survivors: Array(cluster.nodes.indices))
         try await Task.sleep(for: Self.calm)
@@ -100,7 +107,7 @@ struct Phase: Sendable {
     private func readAll(_ points: PointSet, _ log: inout ClientLog, _ outcome: inout PhaseOutcome) async {
         guard outcome.hasRecovered else { return }
         for node in cluster.nodes.indices {
-            var reader = PointReader(cluster: cluster, node: node)
+            var reader = PointReader(cluster: cluster, node: node, patience: readPatience)
             for id in points.ids {
                 let call = clock.now
                 let found = await reader.read(id)

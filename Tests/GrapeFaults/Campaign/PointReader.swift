@@ -17,16 +17,21 @@ struct PointReader: Sendable {
     }
 
     private var client: RestClient
-    private static let attemptsMax = 4
+    private let patience: Duration
+    private static let attemptsMin = 4
 
-    init(cluster: LocalCluster, node: Int) {
+    init(cluster: LocalCluster, node: Int, patience: Duration) {
         client = cluster.client(node)
+        self.patience = patience
     }
 
     /// A strong read: the node has applied all that was acknowledged, and answers from what it has.
     mutating func read(_ id: String) async -> Found {
         var last = Found.noAnswer("")
-        for _ in 0..<Self.attemptsMax {
+        let end = ContinuousClock.now + patience
+        var attempts = 0
+        while attempts < Self.attemptsMin || ContinuousClock.now < end {
+            attempts += 1
             let outcome = await client.send(.GET, "/vectors/\(id)")
             switch outcome.answer?.status {
             case 404: return .value(nil)

@@ -10,20 +10,20 @@ struct FaultClient: Sendable {
     private let number: Int
     private let standing: Standing
     private let clock: RunClock
+    private let timeout: Duration
     private var random: Xoshiro256
     private var connections: [RestClient]
     private var writes = 0
     private(set) var log = ClientLog()
 
-    /// Longer than the server takes to give up where a majority answers (5 s with the default settings).
-    private static let timeout = Duration.seconds(10)
     /// Values of one client lie this far from the next one's; they stay exact as JSON numbers.
     private static let valuesOfClient = 1_000_000_000
 
-    init(number: Int, seed: UInt64, ports: [Int], standing: Standing, clock: RunClock) {
+    init(number: Int, seed: UInt64, ports: [Int], standing: Standing, clock: RunClock, timeout: Duration) {
         self.number = number
         self.standing = standing
         self.clock = clock
+        self.timeout = timeout
         random = Xoshiro256(seed: seed, stream: 1_000 + UInt64(number))
         connections = ports.map { RestClient(port: $0) }
     }
@@ -134,7 +134,7 @@ extension FaultClient {
         _ kind: OperationKind, _ method: HTTPMethod, _ path: String, _ body: [UInt8], to node: Int
     ) async -> RestOutcome {
         let mark = standing.mark(of: node)
-        let outcome = await connections[node].send(method, path, json: body, timeout: Self.timeout)
+        let outcome = await connections[node].send(method, path, json: body, timeout: timeout)
         log.count(kind, outcome)
         if outcome.answer.map({ $0.status != 200 && $0.status != 404 }) ?? true, mark != nil,
             mark == standing.mark(of: node)

@@ -36,11 +36,13 @@ package struct RestClient: Sendable {
     }
 
     package mutating func send(
-        _ method: HTTPMethod, _ path: String, json body: [UInt8] = [], timeout: Duration = .seconds(10)
+        _ method: HTTPMethod, _ path: String, json body: [UInt8] = [], idempotencyKey: String? = nil,
+        timeout: Duration = .seconds(10)
     ) async -> RestOutcome {
         guard let channel = await opened() else { return .notSent }
         let outcome = channel.eventLoop.makePromise(of: RestOutcome.self)
-        let exchange = RestExchange(method: method, path: path, body: body, outcome: outcome)
+        let exchange = RestExchange(
+            method: method, path: path, body: body, idempotencyKey: idempotencyKey, outcome: outcome)
         let timer = channel.eventLoop.scheduleTask(in: TimeAmount(timeout)) {
             outcome.succeed(.unknown("no answer within \(timeout)"))
         }

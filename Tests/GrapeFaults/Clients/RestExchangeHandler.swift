@@ -6,6 +6,8 @@ struct RestExchange: Sendable {
     let method: HTTPMethod
     let path: String
     let body: [UInt8]
+    /// Under which a write is applied once, however often it is sent.
+    let idempotencyKey: String?
     let outcome: EventLoopPromise<RestOutcome>
 }
 
@@ -28,9 +30,10 @@ final class RestExchangeHandler: ChannelDuplexHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let exchange = unwrapOutboundIn(data)
         current = exchange
-        let headers = HTTPHeaders([
+        var headers = HTTPHeaders([
             ("Host", authority), ("Content-Type", "application/json"), ("Content-Length", "\(exchange.body.count)"),
         ])
+        if let key = exchange.idempotencyKey { headers.add(name: "Idempotency-Key", value: key) }
         let head = HTTPRequestHead(version: .http1_1, method: exchange.method, uri: exchange.path, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: exchange.body)))), promise: nil)

@@ -19,6 +19,13 @@ package struct ClusterStatus: Sendable {
     /// Of /cluster/consistency/check.
     package var isConsistent: Bool? { document.root.field("consistent")?.bool }
 
+    /// Whether some replica of /cluster/consistency/check has other contents than the rest.
+    package var differs: Bool {
+        document.root.field("shards")?.elements.contains { row in
+            row.field("different") != nil || row.field("damaged") != nil
+        } ?? false
+    }
+
     /// The members of /cluster/nodes, with their states.
     package var members: [String: String] {
         let rows = document.root.field("nodes")?.elements.compactMap { row in

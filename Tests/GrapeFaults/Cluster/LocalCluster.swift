@@ -129,6 +129,22 @@ extension LocalCluster {
         return ContinuousClock.now - begin
     }
 
+    /// Waits until the node answers a strong read. One that was cut off is in contact to a majority again then, which its
+    /// health does not tell: that looks back over two election timeouts.
+    package func waitUntilReading(_ index: Int, seconds: Double = ClusterNode.patience) async throws {
+        var client = client(index)
+        var isAnswered = false
+        _ = await poll(for: .seconds(seconds), every: .milliseconds(50)) {
+            let status = await client.send(.GET, "/vectors/0", timeout: .seconds(3)).answer?.status
+            isAnswered = status == 200 || status == 404
+            return isAnswered
+        }
+        await client.close()
+        guard isAnswered else {
+            throw ClusterNode.Failure("\(nodes[index].id) answers no strong read after \(seconds) s")
+        }
+    }
+
     /// What the node says at a path under /cluster; nil without a 200.
     package func status(_ path: String, at index: Int) async -> ClusterStatus? {
         var client = client(index)

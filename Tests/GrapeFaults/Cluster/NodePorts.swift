@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// The ports of one node on 127.0.0.1.
 ///
@@ -16,13 +17,17 @@ package struct NodePorts: Sendable, Hashable {
 
     struct NoneFree: Error {}
 
+    /// Ports are bound long after they were found free, so none is given to two clusters of this process.
+    private static let taken = Mutex<Set<Int>>([])
+
     /// Ports that nobody listens on at this moment, for so many nodes, all of them different.
     static func free(nodes: Int) async throws -> [NodePorts] {
         var random = SystemRandomNumberGenerator()
         var found: [Int] = []
         for _ in 0..<attemptsMax where found.count < 4 * nodes {
             let port = Int.random(in: range, using: &random)
-            if !found.contains(port), await isFree(port) { found.append(port) }
+            guard taken.withLock({ $0.insert(port).inserted }) else { continue }
+            if await isFree(port) { found.append(port) }
         }
         guard found.count == 4 * nodes else { throw NoneFree() }
         return (0..<nodes).map { node in

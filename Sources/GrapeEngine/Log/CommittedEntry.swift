@@ -38,14 +38,6 @@ package struct Proposal: Sendable {
     }
 }
 
-/// Where every write goes first: entries get a place in the order of their group, are made durable, and are applied in
-/// that order. A single node has a local one; a cluster puts Raft in its place.
-package protocol CommitLog: Sendable {
-    /// Appends the entries and answers with their outcomes, in the same order, when all are durable, applied and
-    /// visible to searches. It throws only where none of them was or will be applied.
-    func commit(_ proposals: [Proposal]) async throws(GrapeError) -> [ApplyOutcome]
-}
-
 /// An entry that is durable and has its place.
 package struct CommittedEntry: Sendable {
     package enum Content: Sendable, Hashable {

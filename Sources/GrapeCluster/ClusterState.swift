@@ -35,8 +35,8 @@ package final class ClusterState: Sendable {
         package var backlogs: [ShardID: Backlogs] = [:]
         /// Why strong calls can't be answered: no majority of the members was heard of for long.
         package var isolation: GrapeError?
-        /// The same, also where this node has just started and has not heard of a majority yet: it is not ready then, but what
-        /// it is asked meanwhile may wait for that.
+        /// The same, also where this node has just started and has not heard of a majority yet, or has just come into the
+        /// cluster and waits for the catalog: it is not ready then, but what it is asked meanwhile may wait for that.
         package var solitude: GrapeError?
 
         package init() {}

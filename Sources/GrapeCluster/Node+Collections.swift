@@ -67,10 +67,16 @@ extension Node {
 
     // MARK: What a name means
 
-    /// The collection for a read, behind the newest writes of `groups`; with none as this node knows it.
+    /// The collection for a read, behind the newest writes of `groups`; with none as this node knows it, once it has the
+    /// catalog.
     func readable(
         _ name: String, groups: [LogGroup], deadline: ContinuousClock.Instant
     ) async throws(GrapeError) -> Collection {
+        var groups = groups
+        if groups.isEmpty, !engine.hasCatalog {
+            try refuseIfIsolated()
+            groups = [.catalog]
+        }
         if !groups.isEmpty { try await consensus.barrier(groups, deadline: deadline) }
         return try engine.resolve(name).collection
     }

@@ -62,24 +62,34 @@ extension Node {
         return ReadAnswer(value: found, stalenessMilliseconds: staleness(request.consistency))
     }
 
-    /// Carries out a read. A shard that leaves this node meanwhile is refused; then others have it.
+    /// Carries out a read. A shard that leaves this node meanwhile is refused; then others have it. So it is soon after
+    /// damage was met, where others have the shard without.
     func whilePlacementChanges<Result>(
         _ consistency: Consistency, _ deadline: ContinuousClock.Instant, _ body: () async throws(GrapeError) -> Result
     ) async throws(GrapeError) -> Result {
+        var damages = 0
         while true {
             do throws(GrapeError) {
                 return try await consistency == .strong ? consensus.reading(body) : body()
             } catch {
                 let next = ContinuousClock.now + Self.placementPause
-                guard error.code == .unavailable, next < deadline, !Task.isCancelled else { throw error }
+                guard mayPass(error, &damages), next < deadline, !Task.isCancelled else { throw error }
                 try? await Task.sleep(until: next, clock: .continuous)
                 try refuseIfIsolated()
             }
         }
     }
 
+    private func mayPass(_ error: GrapeError, _ damages: inout Int) -> Bool {
+        guard error.code == .damaged, !isAlone else { return error.code == .unavailable }
+        damages += 1
+        return damages < Self.damagesMax
+    }
+
     /// About as long as it takes until `ClusterState` is put together anew.
     private static let placementPause = Duration.milliseconds(50)
+    /// Times that damage is met before it is told.
+    private static let damagesMax = 10
 
     func staleness(_ consistency: Consistency) -> Int {
         consistency == .strong ? 0 : consensus.stalenessMilliseconds

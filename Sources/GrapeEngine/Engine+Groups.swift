@@ -50,10 +50,15 @@ extension Engine {
     }
 
     /// Takes up replicas whose state is in the store: they begin on this node.
-    package func hold(_ states: [LogGroup: GroupState]) {
+    /// - Parameter areEmpty: They wait for their group's leader: nobody is answered from their shards before rows came, by
+    ///   `adopt`. Who asks may go by an earlier replica, which this node had a moment ago.
+    package func hold(_ states: [LogGroup: GroupState], areEmpty: Bool = false) {
         exclusively(states.keys) {
             serving.withLock { serving in
-                for (group, state) in states { serving.hold(group, state) }
+                for (group, state) in states {
+                    if areEmpty, case .shard(let shard) = group { serving.hide(shard, true) }
+                    serving.hold(group, state)
+                }
             }
             for case .shard(let shard) in states.keys { forgetOrigins(shard) }
         }

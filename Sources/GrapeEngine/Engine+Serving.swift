@@ -50,6 +50,9 @@ extension Engine {
         return found
     }
 
+    /// Whether anything of the catalog's group is applied here: a replica that begins empty waits for its group's leader.
+    package var hasCatalog: Bool { appliedIndex(of: .catalog) > LogIndex(0) }
+
     /// The catalog as it is applied here.
     package var catalog: CatalogState { serving.withLock { $0.catalog } }
 

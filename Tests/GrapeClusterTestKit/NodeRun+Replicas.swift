@@ -92,7 +92,7 @@ extension NodeRun {
             ReplicaRows.begin(group, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
             try database.write(batch, sync: true)
         }
-        engine.hold([group: state])
+        engine.hold([group: state], areEmpty: true)
         try takeUp(group)
     }
 

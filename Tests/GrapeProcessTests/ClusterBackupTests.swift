@@ -32,13 +32,13 @@ struct ClusterBackupTests {
         let other = try await LocalCluster.running(settings: ["--sharding.shard-count", "7"])
         let restored = try await tool(site, "restore", "--backup", archive, "--endpoint", url(other, 1))
         #expect(restored.status == 0, "\(restored.output)")
-        for node in 0..<3 { #expect(await other.missing(200, at: node) == []) }
+        for node in 0..<3 { #expect(await other.missing(200, at: node) == [:]) }
         let again = try await tool(site, "restore", "--backup", archive, "--endpoint", url(other, 0))
         #expect(again.status == 2, "\(again.output)")
         let replaced = try await tool(
             site, "restore", "--backup", archive, "--endpoint", url(other, 0), "--replace")
         #expect(replaced.status == 0, "\(replaced.output)")
-        #expect(await other.missing(200, at: 2) == [])
+        #expect(await other.missing(200, at: 2) == [:])
     }
 
     @Test("shards that the node which makes a snapshot doesn't hold come from others")
@@ -68,11 +68,11 @@ struct ClusterBackupTests {
         try await restoring.killNow()
         let listed = await cluster.ask(.GET, "/collections", at: 1)
         #expect(listed?.text.matches(of: /"name"/).count == 1, "\(listed?.text ?? "")")
-        #expect(await cluster.missing(100, at: 0) == [])
+        #expect(await cluster.missing(100, at: 0) == [:])
         let again = try await tool(
             site, "restore", "--backup", archive, "--endpoint", url(cluster, 1), "--replace")
         #expect(again.status == 0, "\(again.output)")
-        #expect(await cluster.missing(100, at: 2) == [])
+        #expect(await cluster.missing(100, at: 2) == [:])
     }
 
     @Test("one node of a cluster that lost its majority lives again alone, and takes writes")
@@ -90,7 +90,7 @@ struct ClusterBackupTests {
         #expect(recovered.status == 0, "\(recovered.output)")
         try cluster.start(1)
         try await cluster.waitUntilHealthy(1)
-        #expect(await cluster.missing(150, at: 1) == [])
+        #expect(await cluster.missing(150, at: 1) == [:])
         try await cluster.write(20, from: 150, at: 1)
         let now = await cluster.clusterID(at: 1)
         #expect(now != nil && now != before)
@@ -100,6 +100,6 @@ struct ClusterBackupTests {
         try cluster.start(0)
         try await Task.sleep(for: .seconds(3))
         #expect(await cluster.status("/cluster/nodes", at: 1)?.members.keys.sorted() == ["node-2"])
-        #expect(await cluster.missing(170, at: 1) == [])
+        #expect(await cluster.missing(170, at: 1) == [:])
     }
 }

@@ -80,6 +80,18 @@ struct ClusterRepairTests {
         }
     }
 
+    /// Reads all points of a node again and again until it is cancelled. -> those that it did not have at some time.
+    private func reads(_ cluster: LocalCluster, at node: Int) -> Task<[Int: String], Never> {
+        Task {
+            var missing: [Int: String] = [:]
+            while !Task.isCancelled {
+                let round = Task { await cluster.missing(Self.points, at: node, query: "?consistency=eventual") }
+                missing.merge(await round.value) { first, _ in first }
+            }
+            return missing
+        }
+    }
+
     @Test("replicas that are equal are said to be, on any node, shallow and deep")
     func equal() async throws {
         let cluster = try await filled()
@@ -126,7 +138,7 @@ struct ClusterRepairTests {
         #expect(await becomesEqual(cluster, at: 2))
         let healed = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 1)
         #expect(healed?.text.contains(#""number":\#(id)"#) == true, "\(healed?.text ?? "no answer")")
-        #expect(await cluster.missing(Self.points, at: 1) == [])
+        #expect(await cluster.missing(Self.points, at: 1) == [:])
         let kept = try await cluster.kept(ofNode: 1)
         #expect(kept == 0, "\(kept) rows of the family of notes")
     }
@@ -140,14 +152,18 @@ struct ClusterRepairTests {
         let writing = writes(cluster, from: 10_000)
         let deep = try await check(cluster, deep: true)
         #expect(different(deep) == [5: ["node-3"]])
+        let reading = reads(cluster, at: 2)
         let repair = await cluster.ask(.POST, "/cluster/consistency/repair", at: 0)
         #expect(repair?.status == 200)
         writing.cancel()
         _ = try await writing.value
         #expect(await becomesEqual(cluster, at: 1), "\(repair?.text ?? "no answer")")
+        reading.cancel()
+        let lacking = await reading.value.filter { $0.key != id }
+        #expect(lacking == [:], "nobody is answered from a replica that waits for its rows")
         let healed = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 2)
         #expect(healed?.text.contains(#""number":\#(id)"#) == true, "\(healed?.text ?? "no answer")")
-        #expect(await cluster.missing(Self.points, at: 2) == [])
+        #expect(await cluster.missing(Self.points, at: 2) == [:])
     }
 
     @Test(
@@ -176,9 +192,15 @@ struct ClusterRepairTests {
             #expect(node.logText.contains("/cluster/leave") && node.logText.contains(file.lastPathComponent))
             return
         }
+        // What it can't read, others have.
+        let reading = reads(cluster, at: 1)
         try await cluster.write(100, from: 5_000)
+        try await cluster.waitUntilWhole(at: 0)
         #expect(await becomesEqual(cluster, at: 0), "\(node.logEnd)")
-        #expect(await cluster.missing(Self.points, at: 1, query: "?consistency=eventual") == [])
+        reading.cancel()
+        let lacking = await reading.value
+        #expect(lacking == [:])
+        #expect(await cluster.missing(Self.points, at: 1, query: "?consistency=eventual") == [:])
     }
 
     @Test("a node whose store is damaged as a whole sets it aside and comes back as a new member, under writes")
@@ -205,7 +227,7 @@ struct ClusterRepairTests {
         let kept = node.data.appendingPathComponent("damaged/" + manifest.lastPathComponent)
         #expect(FileManager.default.fileExists(atPath: kept.path))
         #expect(await becomesEqual(cluster, at: 0))
-        #expect(await cluster.missing(Self.points, at: 2, query: "?consistency=eventual") == [])
+        #expect(await cluster.missing(Self.points, at: 2, query: "?consistency=eventual") == [:])
 
         // A second time it is the operator's turn: the first store is still there.
         try await node.stop()

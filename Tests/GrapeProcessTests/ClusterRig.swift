@@ -65,20 +65,19 @@ extension LocalCluster {
         return last
     }
 
-    /// The numbers below `count` whose points a node does not have as they were written.
-    func missing(_ count: Int, at node: Int, query: String = "") async -> [Int] {
+    /// The numbers below `count` whose points a node does not have as they were written, with what it says.
+    func missing(_ count: Int, at node: Int, query: String = "") async -> [Int: String] {
         var client = client(node)
-        var missing: [Int] = []
+        var missing: [Int: String] = [:]
         for number in 0..<count {
             let path = "/vectors/\(number)\(query)"
             let answer = await lasting { await client.send(.GET, path).answer }
-            // A node that has no answer for so long has none to the others either.
-            guard let answer, [200, 404].contains(answer.status) else {
-                await client.close()
-                return missing + (number..<count)
+            let found = answer.flatMap { try? JSONDocument(parsing: $0.body) }?.root.field("payload")?.field("number")
+            if found?.int64 != Int64(number) {
+                missing[number] = answer.map { "\($0.status) \($0.text)" } ?? "no answer"
             }
-            let found = (try? JSONDocument(parsing: answer.body))?.root.field("payload")?.field("number")
-            if found?.int64 != Int64(number) { missing.append(number) }
+            // A node that has no answer for so long has none to the others either.
+            guard let answer, [200, 404].contains(answer.status) else { break }
         }
         await client.close()
         return missing
@@ -86,7 +85,7 @@ extension LocalCluster {
 
     /// Until a node has them all itself, without asking others.
     func waitUntilHolding(_ count: Int, at node: Int) async throws {
-        var last: [Int] = []
+        var last: [Int: String] = [:]
         let holds = await poll(for: Self.patience, every: .milliseconds(100)) {
             last = await self.missing(count, at: node, query: "?consistency=eventual")
             return last.isEmpty

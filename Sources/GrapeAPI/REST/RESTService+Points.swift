@@ -38,10 +38,15 @@ extension RESTService {
         let found = try await Self.unlessUnmade(collection, nothing) { () async throws(GrapeError) in
             try await call.node.point(written.id, in: collection, consistency: consistency)
         }
-        guard let point = found.value else {
-            throw GrapeError(.notFound, "collection \(collection) has no point \(id.prefix(64))")
-        }
-        var answer = HTTPAnswer(capacity: 128 + point.payload.json.count) { json in
+        var answer =
+            found.value.map(Self.answer)
+            ?? HTTPAnswer(GrapeError(.notFound, "collection \(collection) has no point \(id.prefix(64))"))
+        if consistency == .eventual { answer.headers.append(Self.staleness(found.stalenessMilliseconds)) }
+        return answer
+    }
+
+    private static func answer(_ point: Point) -> HTTPAnswer {
+        HTTPAnswer(capacity: 128 + point.payload.json.count) { json in
             json.beginObject()
             json.key("id")
             json.id(point.id)
@@ -50,8 +55,6 @@ extension RESTService {
             json.raw(point.payload.json)
             json.endObject()
         }
-        if consistency == .eventual { answer.headers.append(Self.staleness(found.stalenessMilliseconds)) }
-        return answer
     }
 
     func delete(

@@ -47,7 +47,7 @@ extension Consensus {
             var batch = try self.database.makeBatch()
             ReplicaRows.begin(group, replica, state, base: EntryID(term: .zero, index: .zero), into: &batch)
             try self.database.write(batch, sync: true)
-            self.engine.hold([group: state])
+            self.engine.hold([group: state], areEmpty: true)
             // Where the directory lost a replica of this very id, the new one must not vote for it.
             try self.takeUp(group, loop, promised: self.promises.withLock { $0[group] })
         }

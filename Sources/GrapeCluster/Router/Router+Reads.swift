@@ -15,6 +15,7 @@ extension Router {
         part.limit = request.limit + request.offset
         part.offset = 0
         var excluded: Set<NodeNumber> = []
+        var damage: GrapeError?
         for round in 0..<Self.coversMax {
             var holders = cluster.holders(excluding: excluded)
             for shard in holders.keys where !fresh.contains(shard) { holders[shard]?.removeAll { $0 == cluster.node } }
@@ -30,6 +31,7 @@ extension Router {
                     staleness = max(staleness, found.stalenessMilliseconds)
                 case .failure(let error):
                     guard error.mayWorkElsewhere else { throw error.error }
+                    if error.error.code == .damaged { damage = error.error }
                     excluded.insert(node)
                     failed = true
                 }
@@ -43,7 +45,8 @@ extension Router {
             await pause(round, deadline)
             if ContinuousClock.now >= deadline { break }
         }
-        throw GrapeError(.unavailable, "some shards have no replica that this node can reach", retryAfterSeconds: 1)
+        throw damage
+            ?? GrapeError(.unavailable, "some shards have no replica that this node can reach", retryAfterSeconds: 1)
     }
 
     private static var coversMax: Int { 5 }
@@ -85,7 +88,7 @@ extension Router {
             return .success(ReadAnswer(value: found, stalenessMilliseconds: staleness))
         } catch {
             // Its rows may have gone since the cover was made.
-            return .failure(PartFailure(error: error, mayWorkElsewhere: error.code == .unavailable))
+            return .failure(PartFailure(error: error, mayWorkElsewhere: error.isOfThisNode))
         }
     }
 
@@ -99,8 +102,8 @@ extension Router {
                 return .success(ReadAnswer(value: points, stalenessMilliseconds: staleness))
             case .failed(let error):
                 // This node knows the collection: one that does not is behind with the catalog.
-                let isBehind = error.code == .unavailable || error.code == .collectionNotFound
-                return .failure(PartFailure(error: error, mayWorkElsewhere: isBehind))
+                let mayWork = error.isOfThisNode || error.code == .collectionNotFound
+                return .failure(PartFailure(error: error, mayWorkElsewhere: mayWork))
             default: throw PeerFailure(mayHaveArrived: true, message: "node \(node) gave another answer than asked for")
             }
         } catch {
@@ -119,19 +122,27 @@ extension Router {
     ) async throws(GrapeError) -> ReadAnswer<Point?> {
         var round = 0
         while true {
+            var damage: GrapeError?
             for node in cluster.holders(excluding: [cluster.node])[shard] ?? [] {
                 switch try? await ask(.point(collection, id, consistency), node, lane: .quick, deadline) {
                 case .point(let point, let staleness):
                     return ReadAnswer(value: point, stalenessMilliseconds: staleness)
-                case .failed(let error) where error.code != .unavailable && error.code != .collectionNotFound:
+                case .failed(let error) where !error.isOfThisNode && error.code != .collectionNotFound:
                     throw error
+                case .failed(let error) where error.code == .damaged: damage = error
                 default: continue
                 }
             }
+            if let damage { throw damage }
             guard ContinuousClock.now < deadline else { break }
             await pause(round, deadline)
             round += 1
         }
         throw GrapeError(.unavailable, "shard \(shard) has no replica that this node can reach", retryAfterSeconds: 1)
     }
+}
+
+extension GrapeError {
+    /// Another node with the same replicas may have an answer.
+    fileprivate var isOfThisNode: Bool { code == .unavailable || code == .damaged }
 }

@@ -5,12 +5,9 @@ extension Engine {
     /// Points of a collection in a shard and the sum of their content hashes, from the rows themselves. Takes as long as
     /// reading them does.
     package func contentDigest(_ shard: ShardID, _ collection: CollectionID) throws(GrapeError) -> RowDigest {
-        try checkServed(ShardSet([shard]))
-        let prefix = prefix(shard, collection)
-        let digest = try storing { () throws(StorageError) in try readContent(prefix) }
-        // Rows of a shard that went away meanwhile may have been read in part.
-        try checkServed(ShardSet([shard]))
-        return digest
+        try whileServed(ShardSet([shard])) { () throws(GrapeError) in
+            try storing { () throws(StorageError) in try readContent(prefix(shard, collection)) }
+        }
     }
 
     private func readContent(_ prefix: RowKeyPrefix) throws(StorageError) -> RowDigest {

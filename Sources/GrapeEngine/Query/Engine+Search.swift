@@ -18,15 +18,17 @@ extension Engine {
             throw GrapeError(
                 .invalidRequest, "collection \(collection.schema.name) has no vector named \"\(request.using)\"")
         }
-        if let shards { try checkServed(shards) }
         var query = SearchRun(
             engine: self, collection: collection, position: position, request: request, shards: shards)
+        guard let shards else { return try results(of: &query) }
+        return try whileServed(shards) { () throws(GrapeError) in try results(of: &query) }
+    }
+
+    private func results(of query: inout SearchRun) throws(GrapeError) -> [ScoredPoint] {
         var isComplete = false
         for _ in 0..<3 where !isComplete {
             isComplete = try storing { () throws(StorageError) in try query.run() }
         }
-        // One that went meanwhile may have taken results along.
-        if let shards { try checkServed(shards) }
         return query.results
     }
 }

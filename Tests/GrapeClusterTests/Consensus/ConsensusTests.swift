@@ -151,6 +151,10 @@ import Testing
         #expect(try cluster[follower].database.get(.state, StateKey.replica(shard)) == nil)
         for number in 11...20 { #expect(await cluster.write(number, to: shard) != nil) }
         #expect(await cluster.write(30, to: other) != nil)
+        let anew = ReplicaID(node: NodeNumber(UInt32(follower)), serial: 9)
+        try await cluster[follower].consensus.createReplica(anew, of: shard)
+        #expect(cluster[follower].engine.holds(ShardID(0)))
+        #expect(!cluster[follower].engine.servedShards.contains(ShardID(0)), "it has no rows to answer from")
         try await cluster.stopAll()
     }
 

@@ -110,6 +110,52 @@ import Testing
         try EngineFixture.close(engine)
     }
 
+    @Test func `While one replica makes room for another, readers find every point or are sent elsewhere`() throws {
+        let directories = try (TemporaryDirectory(), TemporaryDirectory())
+        let (_, parts) = try source(directories.0, 2_000)
+        let engine = try EngineFixture.open(directories.1.path)
+        var catalog = TestLog()
+        catalog.create(dimension: 1)
+        _ = try engine.apply(catalog.take())
+        try ExportWorld.install(parts, in: engine)
+        let collection = try #require(engine.collection(EngineFixture.collection))
+        let own = ids(0..<2_000)
+        let isOver = Atomic(false)
+        let answers = Atomic(0)
+        let wrong = Atomic(0)
+        let readers = DispatchQueue(label: "readers", attributes: .concurrent)
+        for first in 0..<2 {
+            readers.async {
+                var next = first
+                while !isOver.load(ordering: .relaxed) {
+                    next += 1
+                    do {
+                        let isRight =
+                            next % 50 == 0
+                            ? try found(engine).count == own.count
+                            : try engine.point(.integer(own[next % own.count]), in: collection) != nil
+                        if isRight { answers.add(1, ordering: .relaxed) } else { wrong.add(1, ordering: .relaxed) }
+                    } catch {
+                        if (error as? GrapeError)?.code != .unavailable { wrong.add(1, ordering: .relaxed) }
+                    }
+                }
+            }
+        }
+        for _ in 0..<100 {
+            try engine.release(Self.group)
+            let state = try engine.newGroupState(Self.group, applied: LogIndex(0), term: 0, configuration: [])
+            engine.hold([Self.group: state], areEmpty: true)
+            usleep(1_000)
+            try ExportWorld.install(parts, in: engine)
+            usleep(1_000)
+        }
+        isOver.store(true, ordering: .relaxed)
+        readers.sync(flags: .barrier) {}
+        #expect(wrong.load(ordering: .relaxed) == 0)
+        #expect(answers.load(ordering: .relaxed) > 0)
+        try EngineFixture.close(engine)
+    }
+
     @Test func `Of installs in quick succession the last one stays, however late the others begin`() throws {
         let directories = try (TemporaryDirectory(), TemporaryDirectory())
         let (_, parts) = try source(directories.0, 6_000)

@@ -67,29 +67,30 @@ extension Node {
     func whilePlacementChanges<Result>(
         _ consistency: Consistency, _ deadline: ContinuousClock.Instant, _ body: () async throws(GrapeError) -> Result
     ) async throws(GrapeError) -> Result {
-        var damages = 0
+        var damagedSince: ContinuousClock.Instant?
         while true {
             do throws(GrapeError) {
                 return try await consistency == .strong ? consensus.reading(body) : body()
             } catch {
                 let next = ContinuousClock.now + Self.placementPause
-                guard mayPass(error, &damages), next < deadline, !Task.isCancelled else { throw error }
+                guard mayPass(error, &damagedSince), next < deadline, !Task.isCancelled else { throw error }
                 try? await Task.sleep(until: next, clock: .continuous)
                 try refuseIfIsolated()
             }
         }
     }
 
-    private func mayPass(_ error: GrapeError, _ damages: inout Int) -> Bool {
-        guard error.code == .damaged, !isAlone else { return error.code == .unavailable }
-        damages += 1
-        return damages < Self.damagesMax
+    private func mayPass(_ error: GrapeError, _ damagedSince: inout ContinuousClock.Instant?) -> Bool {
+        guard error.code == .damaged, engine.catalog.layout.members.count > 1 else { return error.code == .unavailable }
+        let since = damagedSince ?? .now
+        damagedSince = since
+        return ContinuousClock.now < since + Self.damagePatience
     }
 
     /// About as long as it takes until `ClusterState` is put together anew.
     private static let placementPause = Duration.milliseconds(50)
-    /// Times that damage is met before it is told.
-    private static let damagesMax = 10
+    /// Until the others must have been heard of: a node that has just started knows of none that could answer.
+    private static let damagePatience = Duration.seconds(3)
 
     func staleness(_ consistency: Consistency) -> Int {
         consistency == .strong ? 0 : consensus.stalenessMilliseconds

@@ -50,8 +50,14 @@ extension Engine {
         return found
     }
 
-    /// Whether anything of the catalog's group is applied here: a replica that begins empty waits for its group's leader.
-    package var hasCatalog: Bool { appliedIndex(of: .catalog) > LogIndex(0) }
+    /// Whether anything is known of the catalog here. A node that joins waits for it; where a replica makes room for
+    /// another one, what it knew goes on counting until that has come.
+    package var hasCatalog: Bool {
+        serving.withLock { serving in
+            let applied = serving.groups[.catalog]?.applied ?? LogIndex(0)
+            return applied > LogIndex(0) || serving.catalog.version > CatalogVersion(0)
+        }
+    }
 
     /// The catalog as it is applied here.
     package var catalog: CatalogState { serving.withLock { $0.catalog } }

@@ -65,7 +65,7 @@ struct ClusterFoundingTests {
                 // Long before it would serve.
                 if cluster.nodes[index].logText.contains("cluster founded") { return true }
                 if await cluster.isHealthy(index) { return true }
-                if let other = await cluster.clusterID(at: index), other != id { return true }
+                if let other = await cluster.clusterID(at: index, timeout: .seconds(1)), other != id { return true }
             }
             return false
         }
@@ -104,7 +104,7 @@ struct ClusterFoundingTests {
         #expect(
             await poll(for: .seconds(60)) { cluster.nodes[0].logText.contains("token") }, "\(cluster.nodes[0].logEnd)")
         #expect(!(await cluster.isHealthy(3)))
-        #expect(await cluster.status("/cluster/nodes", at: 0)?.members.count == 3)
+        #expect(await cluster.status("/cluster/nodes", at: 0, timeout: LocalCluster.patience)?.members.count == 3)
     }
 
     @Test("a node with another shard_count ends, and names both numbers")
@@ -114,7 +114,7 @@ struct ClusterFoundingTests {
         #expect(try await cluster.nodes[3].waitForEnd() != 0)
         let log = cluster.nodes[3].logText
         #expect(log.contains("shard_count") && log.contains("16") && log.contains("8"), "\(cluster.nodes[3].logEnd)")
-        #expect(await cluster.status("/cluster/nodes", at: 0)?.members.count == 3)
+        #expect(await cluster.status("/cluster/nodes", at: 0, timeout: LocalCluster.patience)?.members.count == 3)
     }
 
     @Test("two nodes of one name: the second is refused, the first goes on")

@@ -13,6 +13,8 @@ struct ClusterMembershipTests {
     func joinAndLeave() async throws {
         let cluster = try await LocalCluster.running(nodes: 4)
         try await cluster.write(50)
+        // Any of them may answer for the new one.
+        for node in 0..<3 { try await cluster.waitUntilHolding(50, at: node) }
         let writing = Task { try await cluster.write(300, from: 50, at: 1) }
         try cluster.start(3)
         try await cluster.waitUntilHealthy(3)
@@ -42,7 +44,7 @@ struct ClusterMembershipTests {
         try await cluster.write(30)
         try await cluster.leave("node-3", at: 0)
         try await cluster.waitUntilMembers(["node-1", "node-2"], at: 0, seconds: 60)
-        let shards = await cluster.status("/cluster/shards", at: 0)
+        let shards = await cluster.status("/cluster/shards", at: 0, timeout: LocalCluster.patience)
         #expect(shards?.text.contains("under_replicated") == true, "\(shards?.text ?? "no answer")")
         try await cluster.write(10, from: 30, at: 1)
         #expect(await cluster.missing(40, at: 0) == [:])
@@ -53,7 +55,8 @@ struct ClusterMembershipTests {
         let cluster = try await LocalCluster.running()
         try await cluster.nodes[2].killNow()
         let isKnown = await poll(for: .seconds(60), every: .milliseconds(100)) {
-            await cluster.status("/cluster/nodes", at: 0)?.members["node-3"] != "alive"
+            guard let members = await cluster.status("/cluster/nodes", at: 0)?.members else { return false }
+            return members["node-3"] != "alive"
         }
         #expect(isKnown)
         var leave: RestAnswer?

@@ -108,8 +108,8 @@ extension LocalCluster {
     }
 
     /// The cluster that a node says it belongs to.
-    func clusterID(at node: Int) async -> String? {
-        await status("/cluster/info", at: node)?.clusterID
+    func clusterID(at node: Int, timeout: Duration = patience) async -> String? {
+        await status("/cluster/info", at: node, timeout: timeout)?.clusterID
     }
 
     /// Until the members of the cluster, as a node sees them, are these.

@@ -101,6 +101,8 @@ extension Consensus {
         _ group: LogGroup, _ loop: Loop, promised: Acknowledgement?
     ) throws(StorageError) {
         guard let (record, store) = try ReplicaRows.read(group, database) else { return }
+        // It began empty, and the process ended before rows came.
+        if store.confState == ConfState(), case .shard(let shard) = group { engine.hide(shard) }
         let isLost = isLost(record, store, promised)
         // What is left of such a log may contradict the rows; nobody reads it.
         if isLost { store.restart(at: store.applied, hardState: HardState(), confState: store.confState) }

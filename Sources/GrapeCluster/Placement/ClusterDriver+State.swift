@@ -52,7 +52,7 @@ extension ClusterDriver {
     /// writes in vain or for long.
     private var answeredShards: ShardSet {
         let voting = consensus.status().compactMap { status -> ShardID? in
-            guard case .shard(let shard) = status.group,
+            guard case .shard(let shard) = status.group, !status.isLost,
                 (status.configuration.voters + status.configuration.votersOutgoing).contains(status.replica)
             else { return nil }
             return shard

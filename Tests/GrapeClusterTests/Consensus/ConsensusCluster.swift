@@ -22,7 +22,7 @@ final class ConsensusCluster: Sendable {
             /// Holds up whoever sends messages from this node.
             var gate: (node: NodeNumber, gate: DispatchSemaphore)?
             var isStuck = false
-            var answers = 0
+            var answers: [NodeNumber: Int] = [:]
         }
 
         /// A leader's word to another node to take its place at once.
@@ -55,7 +55,7 @@ final class ConsensusCluster: Sendable {
         var isStuck: Bool { state.withLock { $0.isStuck } }
         var handovers: [Handover] { state.withLock { $0.handovers } }
         /// Answers to other nodes' questions for their reads.
-        var answers: Int { state.withLock { $0.answers } }
+        func answers(of node: NodeNumber) -> Int { state.withLock { $0.answers[node] ?? 0 } }
 
         func carry(_ messages: [GroupMessage], from sender: NodeNumber, to target: NodeNumber) {
             for message in messages where message.message.kind == .timeoutNow {
@@ -71,7 +71,7 @@ final class ConsensusCluster: Sendable {
         }
 
         func carry(_ exchange: ReadExchange, from sender: NodeNumber, to target: NodeNumber) {
-            if case .answer = exchange { state.withLock { $0.answers += 1 } }
+            if case .answer = exchange { state.withLock { $0.answers[sender, default: 0] += 1 } }
             receiver(sender, target)?.receive(exchange, from: sender)
         }
 

@@ -16,7 +16,7 @@ import Testing
         cluster.wire.stick(NodeNumber(1))
         defer { cluster.wire.release() }
         try #require(await cluster.eventually { cluster.wire.isStuck })
-        let before = cluster.wire.answers
+        let before = cluster.wire.answers(of: NodeNumber(1))
         let calls = 20_000
         for round in 0..<calls { node.receive(.ask(round: UInt64(round), groups), from: other) }
 
@@ -38,8 +38,8 @@ import Testing
             return await tasks.reduce(into: [first]) { $0.append($1) }.compactMap { $0 }
         }
         #expect(refused.count < calls * 3 / 4 && refused.allSatisfy { $0.code == .overloaded })
-        #expect(await cluster.eventually { cluster.wire.answers > before })
-        #expect(cluster.wire.answers - before < calls / 2)
+        #expect(await cluster.eventually { cluster.wire.answers(of: NodeNumber(1)) > before })
+        #expect(cluster.wire.answers(of: NodeNumber(1)) - before < calls / 2)
         #expect(await cluster.write(2, to: groups[0]) != nil)
         try await node.barrier(groups, deadline: .now + .seconds(60))
         try await cluster.stopAll()

@@ -194,8 +194,11 @@ import Testing
         let seen = Mutex<[SnapshotTransfer]>([])
         let service = world[1].service
         world.link.before { _ in
-            let transfers = service.transfers
-            seen.withLock { $0 += transfers }
+            let transfers = seen.withLock { seen in
+                let now = service.transfers
+                seen += now
+                return now
+            }
             #expect(transfers.count <= 2)
         }
         for to in 2...4 as ClosedRange<UInt32> { world.send(Self.first, to: to) }

@@ -20,7 +20,12 @@ struct WriteGapProbe: Sendable {
         var client = cluster.client(node)
         for number in 0..<Self.searchMax where points.count < shards {
             let id = "probe-\(number)"
-            let answer = await client.send(.POST, "/vectors", json: Self.point(id)).answer
+            // Just before, the one that leads may have changed.
+            var answer: RestAnswer?
+            _ = await poll(for: .seconds(Self.patience), every: .milliseconds(100)) {
+                answer = await client.send(.POST, "/vectors", json: Self.point(id)).answer
+                return answer?.status == 200
+            }
             guard let answer, answer.status == 200, let document = try? JSONDocument(parsing: answer.body),
                 let shard = document.root.field("shard")?.int64
             else { throw ClusterNode.Failure("a healthy node refuses a write: \(answer?.text ?? "")") }

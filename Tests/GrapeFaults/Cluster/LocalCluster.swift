@@ -146,9 +146,9 @@ extension LocalCluster {
     }
 
     /// What the node says at a path under /cluster; nil without a 200.
-    package func status(_ path: String, at index: Int) async -> ClusterStatus? {
+    package func status(_ path: String, at index: Int, timeout: Duration = .seconds(5)) async -> ClusterStatus? {
         var client = client(index)
-        let answer = await client.send(.GET, path, timeout: .seconds(5)).answer
+        let answer = await client.send(.GET, path, timeout: timeout).answer
         await client.close()
         return answer.flatMap { $0.status == 200 ? ClusterStatus($0) : nil }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import GrapeFaults
 import GrapeModel
+import GrapeStorage
 import Testing
 
 /// Replicas that were altered behind the system's back, or damaged: named by the check, made anew by the repair.
@@ -87,11 +88,21 @@ struct ClusterRepairTests {
         Task {
             var missing: [Int: String] = [:]
             while !Task.isCancelled {
-                let round = Task { await cluster.missing(Self.points, at: node, query: "?consistency=eventual") }
+                let round = Task { await self.readOnce(cluster, at: node) }
                 missing.merge(await round.value) { first, _ in first }
             }
             return missing
         }
+    }
+
+    /// What is missing one by one, and, under -1, in a search for all.
+    private func readOnce(_ cluster: LocalCluster, at node: Int) async -> [Int: String] {
+        var missing = await cluster.missing(Self.points, at: node, query: "?consistency=eventual")
+        let search = #"{"vector":[1,2,3],"limit":\#(Self.points),"exact":true,"consistency":"eventual"}"#
+        let answer = await cluster.ask(.POST, "/vectors/search", search, at: node)
+        let found = answer.flatMap { try? JSONDocument(parsing: $0.body) }?.root.field("results")?.count
+        if found != Self.points, answer?.status != 503 { missing[-1] = answer?.text ?? "no answer" }
+        return missing
     }
 
     @Test("replicas that are equal are said to be, on any node, shallow and deep")
@@ -174,30 +185,45 @@ struct ClusterRepairTests {
         #expect(await cluster.missing(Self.points, at: 2) == [:])
     }
 
+    @Test("while a replica can't be healed, for others are away, one that is sound answers for it")
+    func unhealed() async throws {
+        let cluster = try await filled()
+        let id = try await alter(cluster, 2, shard: 5, withDigest: false)
+        // Where this takes half a minute the scrub comes first.
+        let isHealing = { cluster.nodes[2].logText.contains("a replica is set aside") }
+        let own = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 2)
+        #expect(own?.text.contains(#""number":-1"#) == true || isHealing(), "\(own?.text ?? "no answer")")
+        try await cluster.nodes[1].killNow()
+        let isMissed = await poll(for: LocalCluster.patience, every: .milliseconds(100)) {
+            guard let members = await cluster.status("/cluster/nodes", at: 0)?.members else { return false }
+            return members["node-2"] != "alive"
+        }
+        #expect(isMissed)
+        _ = try await check(cluster, deep: true, away: ["node-2"])
+        let isRight = await poll(for: LocalCluster.patience, every: .milliseconds(100)) {
+            let answer = await cluster.ask(.GET, "/vectors/\(id)?consistency=eventual", at: 2)
+            return answer?.text.contains(#""number":\#(id)"#) == true
+        }
+        #expect(isRight, "\(cluster.nodes[2].logEnd)")
+        let shards = await cluster.ask(.GET, "/cluster/shards", at: 2)
+        #expect(shards?.text.contains(#""damaged""#) == true || isHealing(), "\(shards?.text ?? "no answer")")
+        #expect(await readOnce(cluster, at: 2) == [:])
+    }
+
     @Test(
-        "a table file damaged on one node's disk is healed from the others, or refused with the command that replaces the node"
-    )
-    func damagedTable() async throws {
+        "a table file damaged on one node's disk is healed from the others, which answer meanwhile, or refused with the command that replaces the node",
+        arguments: [ColumnFamily.payloads, .state])
+    func damagedTable(family: ColumnFamily) async throws {
         let cluster = try await filled()
         let node = cluster.nodes[1]
         try await node.stop()
-        let names = try FileManager.default.contentsOfDirectory(atPath: node.data.path).filter { $0.hasSuffix(".sst") }
-        var sizes: [(URL, Int)] = []
-        for name in names {
-            let file = node.data.appendingPathComponent(name)
-            sizes.append((file, try Data(contentsOf: file).count))
-        }
-        let file = try #require(sizes.max { $0.1 < $1.1 }?.0)
-        var bytes = try Data(contentsOf: file)
-        // The first block: rows.
-        bytes[40] ^= 0x20
-        try bytes.write(to: file)
+        let table = try StoreSurgeon(directory: node.data).damageTable(of: family)
         try cluster.start(1)
         do {
             try await cluster.waitUntilHealthy(1)
         } catch {
             #expect(try await node.waitForEnd() == 65)
-            #expect(node.logText.contains("/cluster/leave") && node.logText.contains(file.lastPathComponent))
+            #expect(node.logText.contains("/cluster/leave") && node.logText.contains(table))
             return
         }
         // What it can't read, others have.
@@ -209,6 +235,7 @@ struct ClusterRepairTests {
         let lacking = await reading.value
         #expect(lacking == [:])
         #expect(await cluster.missing(Self.points, at: 1, query: "?consistency=eventual") == [:])
+        #expect(node.logText.contains(table), "\(node.logEnd)")
     }
 
     @Test("a node whose store is damaged as a whole sets it aside and comes back as a new member, under writes")

@@ -46,6 +46,24 @@ struct StoreSurgeon {
         return number
     }
 
+    /// Flips one bit in the first block of the family's largest table, which holds rows. -> the table's file name
+    func damageTable(of family: ColumnFamily) throws -> String {
+        let database = try Database.open(path: directory.path)
+        try database.flush(family)
+        try database.close()
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path).filter { $0.hasSuffix(".sst") }
+        let tables = try names.map { name in (name, try Data(contentsOf: directory.appendingPathComponent(name))) }
+            // Of the property "rocksdb.column.family.name" only what differs from the one before is written out.
+            .filter { $0.1.range(of: Data("name\(family.name)".utf8)) != nil }
+        guard let (name, found) = tables.max(by: { $0.1.count < $1.1.count }) else {
+            throw Failure(description: "\(directory.path) has no table of \(family.name)")
+        }
+        var bytes = found
+        bytes[40] ^= 0x20
+        try bytes.write(to: directory.appendingPathComponent(name))
+        return name
+    }
+
     /// Notes of replicas that were set aside.
     var quarantines: Int {
         get throws {

@@ -123,7 +123,8 @@ import Testing
     @Test func `A node that fails in the middle is replaced, and no shard is missing or there twice`() async throws {
         let behind = GrapeError(.collectionNotFound, "not yet")
         let away = GrapeError(.unavailable, "installing")
-        for kind in 0..<5 {
+        let damaged = GrapeError(.damaged, "a block")
+        for kind in 0..<6 {
             let world = try RouterWorld()
             world.holders([0: [2, 3], 1: [2, 3], 2: [2, 4], 3: [4, 3]])
             world.peers.play { request, node throws(PeerFailure) in
@@ -134,6 +135,7 @@ import Testing
                 case 1: return .failed(away)
                 case 2: return .failed(behind)
                 case 3: return .unreadable
+                case 4: return .failed(damaged)
                 default: return .count(3)
                 }
             }
@@ -166,6 +168,13 @@ import Testing
             Issue.record("there was an answer")
         } catch {
             #expect(error.code == .overloaded && error.retryAfterSeconds == 4)
+        }
+        world.peers.play { _, _ throws(PeerFailure) in .failed(GrapeError(.damaged, "a block")) }
+        do throws(GrapeError) {
+            _ = try await search(world, request())
+            Issue.record("there was an answer")
+        } catch {
+            #expect(error.code == .damaged, "nobody has it without damage")
         }
         world.holders([0: [2], 1: [], 2: [2], 3: [2]])
         await #expect(throws: GrapeError.self) { try await search(world, request()) }
@@ -218,7 +227,7 @@ import Testing
             consistencies.withLock { $0.append(consistency) }
             switch node.rawValue {
             case 2: throw PeerFailure(mayHaveArrived: true, message: "broke")
-            case 3: return .failed(GrapeError(.unavailable, "installing"))
+            case 3: return .failed(GrapeError(consistency == .strong ? .unavailable : .damaged, "not here"))
             default: return .point(consistency == .strong ? point : nil, stalenessMilliseconds: 12)
             }
         }
